@@ -144,50 +144,31 @@ class Instrumentation:
         http_client = http_client_of(client)
         if http_client is None:
             raise TypeError(f"Expected a client of the Anthropic SDK, got {type(client).__name__}")
-        self._instrument_one(http_client, runtime_factory, calls=True)
+        self.instrument_http_client(http_client, runtime_factory, calls=True)
 
-    def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory) -> None:
-        """Records every request of one HTTP client as an attempt.
+    def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool = False) -> None:
+        """Records every request of one HTTP client as an attempt; with `calls`, the SDK calls that it sends too.
 
-        Imports the installed libraries and patches those for HTTP. Does no more for a client that is instrumented by
-        itself already. Raises `TypeError` if `http_client` is no client of httpx or httpx2.
-        """
-        self._instrument_one(http_client, runtime_factory, calls=False)
-
-    def _instrument_one(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool) -> None:
-        """Instruments one HTTP client. With `calls`, the SDK calls that are sent by it are recorded too.
-
-        Imports the installed HTTP libraries and the SDK, and patches the classes of the HTTP clients; with `calls` the
-        SDK too. A client that is instrumented by itself already keeps its runtime, and its calls stay recorded without
-        `calls` too; for any other, `runtime_factory` makes the runtime. Raises `TypeError` if `http_client` is no
-        client of httpx or httpx2.
+        Imports the installed libraries, and patches those for HTTP; with `calls` the SDK too. A client that is
+        instrumented by itself already keeps its runtime, and its calls stay recorded without `calls` too; for any
+        other, `runtime_factory` makes the runtime. Raises `TypeError` if `http_client` is no client of httpx or httpx2.
         """
         if not is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
         _import_libraries()
-        runtime = self.runtime_of(http_client) or runtime_factory()
+        # Made without the lock, as that imports OpenTelemetry.
+        runtime = marks.runtime_of(http_client) or runtime_factory()
         with changing():
             self._sends.patch_libraries()
             self._sends.meet(type(http_client))
             if calls:
                 self._calls.patch_library()
-            known, mark = self.runtime_of(http_client), mark_of(http_client)
-            if known is None:
-                self.clients = marks.give(http_client, Mark(self._hosting(runtime), calls=calls), self.clients)
-            elif calls and mark is not None and not mark.calls:
-                self.clients = marks.give(http_client, Mark(known, calls=True), self.clients)
+            mark = mark_of(http_client) or Mark()
+            if mark.runtime is None or (calls and not mark.calls):
+                given = Mark(mark.runtime or self._hosting(runtime), calls=calls)
+                self.clients = marks.give(http_client, given, self.clients)
 
     # -- what the adapters ask -----------------------------------------------------------------------------------------
-
-    def runtime_of(self, http_client: Any) -> Runtime | None:
-        """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
-        mark = mark_of(http_client)
-        return mark.runtime if mark is not None else None
-
-    def excludes(self, http_client: Any) -> bool:
-        """Returns whether an HTTP client is excluded from the process's instrumentation, by a mark that is not over."""
-        mark = mark_of(http_client)
-        return mark is not None and mark.runtime is None
 
     def missed_call(self) -> None:
         """Called when a request of the SDK is sent that is to be recorded and belongs to no running call.
@@ -281,8 +262,8 @@ class Instrumentation:
 
     def runtimes(self) -> list[Runtime]:
         """Returns every runtime that records something now, each once."""
-        of_clients = (self.runtime_of(http_client) for http_client in marks.marked(self.clients))
-        found = {id(runtime): runtime for runtime in (self.process, *of_clients) if runtime is not None}
+        runtimes = (self.process, *map(marks.runtime_of, marks.marked(self.clients)))
+        found = {id(runtime): runtime for runtime in runtimes if runtime is not None}
         return list(found.values())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 
 import anthropic_otel
+from anthropic_otel._adapters.marks import runtime_of
 from anthropic_otel._core import instruments
 from anthropic_otel._instrument import INSTRUMENTATION
 from anthropic_otel.simulator import Simulator
@@ -78,7 +79,7 @@ def test_what_is_kept_of_clients_that_are_gone_is_bounded(recorded: Telemetry) -
     collect_garbage()
     recorded.instrument_http_client(httpx.Client(transport=Transport(200)))
     assert len(INSTRUMENTATION.clients) <= 2
-    assert INSTRUMENTATION.runtime_of(kept) is not None
+    assert runtime_of(kept) is not None
 
 
 def test_a_class_of_clients_dies_with_its_clients(recorded: Telemetry) -> None:

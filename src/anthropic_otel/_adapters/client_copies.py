@@ -11,32 +11,32 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from anthropic_otel._adapters.patches import Function, Patch, patchable
-from anthropic_otel._adapters.sdk import Calls
+from anthropic_otel._adapters.wiring import Wiring
 
 _SHARE_HTTP_CLIENTS: Final = (2, 6)
 _BEDROCK: Final = "anthropic.lib.bedrock"
 _COPIES: Final = ("copy", "with_options")
 
 
-def patch(clients: Iterable[type[Any]], sdk_version: tuple[int, ...], calls: Calls) -> Iterator[Patch]:
+def patch(clients: Iterable[type[Any]], sdk_version: tuple[int, ...], wiring: Wiring) -> Iterator[Patch]:
     """Patches the methods that copy a client, on those of `clients` whose copies make an HTTP client of their own.
 
-    Yields each patch. `sdk_version` is empty if it is not known: nothing is patched then. `calls` is told of copies.
+    Yields each patch. `sdk_version` is empty if it is not known: nothing is patched then. `wiring` is told of copies.
     """
     if not sdk_version or sdk_version >= _SHARE_HTTP_CLIENTS:
         return
     for client in clients:
         for name in _COPIES if client.__module__.startswith(_BEDROCK) else ():
             if patchable(client, name):
-                yield Patch(client, name, functools.partial(_wrap, calls))
+                yield Patch(client, name, functools.partial(_wrap, wiring))
 
 
-def _wrap(calls: Calls, original: Function, patch: Patch) -> Function:
+def _wrap(wiring: Wiring, original: Function, patch: Patch) -> Function:
     @functools.wraps(original)
     def copy(self: Any, *args: Any, **kwargs: Any) -> Any:
         made = original(self, *args, **kwargs)
         if patch.active and kwargs.get("http_client") is None:
-            calls.copied(getattr(self, "_client", None), getattr(made, "_client", None))
+            wiring.copied(getattr(self, "_client", None), getattr(made, "_client", None))
         return made
 
     return copy

@@ -24,53 +24,32 @@ retry count alone is not enough: the SDKs of OpenAI, Groq and others are made by
 from __future__ import annotations
 
 import functools
-import weakref
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from anthropic_otel._adapters import messages, models, transports
 from anthropic_otel._adapters.current import RunningCall, current_call, only_call_on
 from anthropic_otel._adapters.inner_send import InnerSend
+from anthropic_otel._adapters.marks import mark_of
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.sending import Origin, Sending, current_sending
+from anthropic_otel._adapters.wiring import Wiring
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.request import RequestFacts
-from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource
 from anthropic_otel._core.target import Target
 
 
-class Named(Protocol):
-    """The interface of what knows which runtime records the sends of which HTTP client."""
-
-    process: Runtime | None
-    """The runtime of the whole process, `None` if only single clients are recorded, or nothing."""
-    clients: list[weakref.ref[Any]]
-    """Weak references to the HTTP clients that were instrumented by themselves or excluded, in the order of that."""
-
-    def runtime_of(self, http_client: Any) -> Runtime | None:
-        """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
-        ...
-
-    def missed_call(self) -> None:
-        """Called when a request of the SDK is sent that is to be recorded and belongs to no running call."""
-        ...
-
-    def excludes(self, http_client: Any) -> bool:
-        """Returns whether an HTTP client is excluded from the process's instrumentation, by a mark that is not over."""
-        ...
-
-
-def sync_send(named: Named, original: Function, patch: Patch) -> Function:
-    """Returns the wrapper of a sync client's `send`, which records each send. `named` chooses the runtime of a send.
+def sync_send(wiring: Wiring, original: Function, patch: Patch) -> Function:
+    """Returns the wrapper of a sync client's `send`, which records each send. `wiring` knows the runtime of a send.
 
     While `patch` is not active, and for a send that is not to be recorded, it calls `original` and does nothing else.
     """
 
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        sending = begin(named, self, request, kwargs, asynchronous=False) if patch.active else None
+        sending = begin(wiring, self, request, kwargs, asynchronous=False) if patch.active else None
         if sending is None:
             return original(self, request, *args, **kwargs)
         # Not by `with`, which takes 2,000 instructions more.
@@ -83,12 +62,12 @@ def sync_send(named: Named, original: Function, patch: Patch) -> Function:
     return send
 
 
-def async_send(named: Named, original: Function, patch: Patch) -> Function:
+def async_send(wiring: Wiring, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of an async client's `send`, which does the same as that of `sync_send`."""
 
     @functools.wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        sending = begin(named, self, request, kwargs, asynchronous=True) if patch.active else None
+        sending = begin(wiring, self, request, kwargs, asynchronous=True) if patch.active else None
         if sending is None:
             return await original(self, request, *args, **kwargs)
         try:
@@ -101,7 +80,7 @@ def async_send(named: Named, original: Function, patch: Patch) -> Function:
 
 
 def begin(
-    named: Named, http_client: Any, request: Any, options: Mapping[str, Any], asynchronous: bool
+    wiring: Wiring, http_client: Any, request: Any, options: Mapping[str, Any], asynchronous: bool
 ) -> Sending | InnerSend | None:
     """Begins to record a send. Returns an object whose `returned`, or else `raised`, the wrapper must call at the end.
 
@@ -120,10 +99,10 @@ def begin(
                 return _begin(running, http_client, request, None, target, options.get("auth"), asynchronous)
         sent = messages.names_of(request)
         versioned = API_VERSION in sent
-        if running is None and not versioned and RETRY_COUNT not in sent and not named.clients:
+        if running is None and not versioned and RETRY_COUNT not in sent and not wiring.clients:
             # A request to another service, as most are: it pays for no more than this.
             return None
-        origin = _origin_of(named, http_client, request, running, versioned, RETRY_COUNT in sent)
+        origin = _origin_of(wiring, http_client, request, running, versioned, RETRY_COUNT in sent)
         if origin is not None:
             target = messages.target_of_request(request)
             return _begin(origin, http_client, request, sent, target, options.get("auth"), asynchronous)
@@ -133,7 +112,7 @@ def begin(
 
 
 def _origin_of(
-    named: Named, http_client: Any, request: Any, running: RunningCall | None, versioned: bool, counted: bool
+    wiring: Wiring, http_client: Any, request: Any, running: RunningCall | None, versioned: bool, counted: bool
 ) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
@@ -145,32 +124,33 @@ def _origin_of(
     `versioned` is whether the request has an `anthropic-version` header, `counted` whether it has a retry count.
     """
     of_sdk = counted and (versioned or messages.has_platform_route(request))
-    if running is not None and named.clients and named.excludes(http_client) and not running.sends_by(http_client):
-        # As where a hook of another client sends by it.
-        return None
+    mark = mark_of(http_client)
     if running is not None:
+        own = running.sends_by(http_client)
+        if mark is not None and mark.runtime is None and not own:
+            # As where a hook of another client sends by it.
+            return None
         if of_sdk:
             return running
         if _goes_to_the_api(request, running):
-            if running.sends_by(http_client):
+            if own:
                 return running
             if not versioned and not running.finished:
                 return None
-    runtime = named.runtime_of(http_client) if named.clients else None
-    if runtime is None:
-        runtime = named.process
-        if runtime is None or not (of_sdk or (versioned and not runtime.sdk_only)):
+    if mark is not None:
+        runtime = mark.runtime
+    else:
+        runtime = wiring.process
+        if runtime is not None and not (of_sdk or (versioned and not runtime.sdk_only)):
             return None
-        if named.excludes(http_client):
-            return None
-    if not runtime.enabled():
+    if runtime is None or not runtime.enabled():
         return None
     if not of_sdk:
         return runtime
     # Sent by a middleware, in a thread of its own.
     call = only_call_on(http_client, models.noted_key_of(request))
     if call is None:
-        named.missed_call()
+        wiring.missed_call()
     return call or runtime
 
 
@@ -202,13 +182,14 @@ def _begin(
         if outer.shares_its_attempt_with(request, origin, asynchronous=asynchronous):
             return outer.inner_send(request, names)
     source: AttemptSource
-    retry_count = trace_context = None
+    model = stream = retry_count = trace_context = None
     if isinstance(origin, RunningCall):
-        source, stream = origin.call, None
-        model = None if names is None else models.noted_model_of(request)
-        if names is not None and origin.has_middleware and RETRY_COUNT in names:
-            # Only the SDK's number tells its retry from what a middleware sends.
-            retry_count = messages.retry_count_of(request, names)
+        source = origin.call
+        if names is not None:
+            model = models.noted_model_of(request)
+            if origin.has_middleware and RETRY_COUNT in names:
+                # Only the SDK's number tells its retry from what a middleware sends.
+                retry_count = messages.retry_count_of(request, names)
     else:
         names = names if names is not None else messages.names_of(request)
         source = origin.lone_attempts(messages.retry_count_of(request, names))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from anthropic_otel._adapters import client_copies, http_send, models, raw_replies
@@ -22,21 +22,39 @@ from anthropic_otel._adapters.patches import (
     is_mocked,
     is_patched_by_another_copy,
     patchable,
-    variables_of_earlier_copies,
+    patches_of_earlier_copies,
     warn_of_lost_patch,
 )
+from anthropic_otel._adapters.wiring import Wiring
 from anthropic_otel._core.changing import changing
-from anthropic_otel._core.guard import guarded, log, report
+from anthropic_otel._core.guard import guarded, log
 
 LIBRARIES: Final = ("httpx", "httpx2")
 
 
-class SendPatches:
-    """The patches of `send` on the classes of the HTTP clients. Thread-safe. `named` chooses the runtime of a send."""
+class _Patches:
+    """The base of the patches of the HTTP libraries and of those of the SDK. `wiring` knows what records what."""
 
-    def __init__(self, named: http_send.Named) -> None:
-        self._named: Final = named
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring: Final = wiring
         self._patches: list[Patch] = []
+
+    @property
+    def _any_is_lost(self) -> bool:
+        return any(patch.lost for patch in self._patches)
+
+    def undo(self) -> None:
+        """Undoes every patch, and forgets what was patched."""
+        # Last first: a class is restored to what it was before its first patch.
+        while self._patches:
+            self._patches.pop().undo()
+
+
+class SendPatches(_Patches):
+    """The patches of `send` on the classes of the HTTP clients. Thread-safe."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
         self._met: dict[weakref.ref[type[Any]], list[tuple[type[Any], object]]] = {}
         """Each class that was met, with the classes that define its `send`, and what that was when it was looked at.
 
@@ -49,30 +67,15 @@ class SendPatches:
         If a mock or another library has taken any patch away, all patches are undone first. So these classes are
         patched again, and other ones when they are next met. Reports an object in place of a library.
         """
-        if any(patch.lost for patch in self._patches):
+        if self._any_is_lost:
             self.undo()
-        for library in LIBRARIES:
-            try:
-                module = imported(library)
-                classes = [getattr(module, name, None) for name in ("Client", "AsyncClient")]
-            except Exception as error:
-                # Another module in place of the library.
-                report("patch_libraries", error)
-                continue
-            for cls in classes:
-                # Not a mock, which a test has put there temporarily.
-                if isinstance(cls, type):
-                    self.meet(cls)
+        for cls in _http_classes():
+            self.meet(cls)
 
     @property
     def are_left_to_another_copy(self) -> bool:
         """Whether another copy of this library has patched `send` of `Client` or `AsyncClient` of any HTTP library."""
-        libraries = filter(None, map(imported, LIBRARIES))
-        return any(
-            is_patched_by_another_copy(cls, "send")
-            for library in libraries
-            for cls in (library.Client, library.AsyncClient)
-        )
+        return any(is_patched_by_another_copy(cls, "send") for cls in _http_classes())
 
     @guarded(None)
     def undo_earlier_copies(self) -> None:
@@ -80,10 +83,9 @@ class SendPatches:
 
         Only of copies whose patches are still in the classes of the HTTP libraries.
         """
-        for library in filter(None, map(imported, LIBRARIES)):
-            for cls in (library.Client, library.AsyncClient):
-                for variables in variables_of_earlier_copies(cls, "send"):
-                    variables["named"].uninstrument()
+        for cls in _http_classes():
+            for patch in patches_of_earlier_copies(cls, "send"):
+                patch.owner.uninstrument()
 
     def meet(self, cls: type[Any]) -> None:
         """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
@@ -99,7 +101,7 @@ class SendPatches:
             for definer in cls.__mro__:
                 if patchable(definer, "send") and weakref.ref(definer) not in self._met:
                     wrap = http_send.async_send if asynchronous else http_send.sync_send
-                    self._patches.append(Patch(definer, "send", functools.partial(wrap, self._named)))
+                    self._patches.append(Patch(definer, "send", functools.partial(wrap, self._wiring), self._wiring))
                     self._met[weakref.ref(definer)] = _sends_of(definer)
             # What another copy leaves to this one later is patched then, as what a mock is in the place of.
             left = any(is_mocked(each, "send") or is_patched_by_another_copy(each, "send") for each in cls.__mro__)
@@ -128,7 +130,7 @@ class SendPatches:
 
     def _look_again(self, cls: type[Any]) -> None:
         with changing():
-            if any(patch.lost for patch in self._patches):
+            if self._any_is_lost:
                 warn_of_lost_patch()
                 self.patch_libraries()
                 self.meet(cls)
@@ -136,12 +138,21 @@ class SendPatches:
                 self._met[weakref.ref(cls, self._forget)] = _sends_of(cls)
 
     def undo(self) -> None:
-        """Undoes every patch and forgets which classes were met."""
         with changing():
-            # Last first: a class is restored to what it was before its first patch.
-            while self._patches:
-                self._patches.pop().undo()
+            super().undo()
             self._met.clear()
+
+
+def _http_classes() -> list[type[Any]]:
+    """Returns `Client` and `AsyncClient` of every HTTP library that is imported. Reports an object in its place."""
+    return [cls for library in LIBRARIES for cls in _classes_of(library)]
+
+
+@guarded(())
+def _classes_of(library: str) -> Sequence[type[Any]]:
+    found = (getattr(imported(library), name, None) for name in ("Client", "AsyncClient"))
+    # Not a mock, which a test has put there temporarily.
+    return [cls for cls in found if isinstance(cls, type)]
 
 
 def _sends_of(cls: type[Any]) -> list[tuple[type[Any], object]]:
@@ -167,15 +178,14 @@ def is_async(cls: type[Any]) -> bool:
     )
 
 
-class CallPatches:
+class CallPatches(_Patches):
     """The patches of the SDK's clients: `request`, `_build_request`, and `parse` of their raw responses.
 
-    Of some also `copy` and `with_options`, as of `client_copies`. `calls` chooses the runtime of a call.
+    Of some also `copy` and `with_options`, as of `client_copies`.
     """
 
-    def __init__(self, calls: sdk_calls.Calls) -> None:
-        self._calls: Final = calls
-        self._patches: list[Patch] = []
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
         self._sdk: object = None
         """The SDK module that was patched last, `None` if none is."""
         self._mocked = False
@@ -194,7 +204,7 @@ class CallPatches:
             return
         if self._sdk is sdk:
             left = not self._patches and another_copy_was_met()
-            if not (left or self._mocked or any(patch.lost for patch in self._patches)):
+            if not (left or self._mocked or self._any_is_lost):
                 return
             self.undo()
         # A reloader may have imported the SDK anew. Clients of both copies may be in use.
@@ -209,7 +219,7 @@ class CallPatches:
 
     def look_again(self) -> None:
         """Patches the SDK again if another library has taken a patch away, and warns once. Else does nothing."""
-        if any(patch.lost for patch in self._patches):
+        if self._any_is_lost:
             warn_of_lost_patch()
             self.patch_library()
 
@@ -224,7 +234,7 @@ class CallPatches:
         definers = _definers(clients)
         for cls, asynchronous in definers.items():
             wrap = sdk_calls.async_request if asynchronous else sdk_calls.sync_request
-            yield Patch(cls, "request", functools.partial(wrap, self._calls, invocations))
+            yield Patch(cls, "request", functools.partial(wrap, self._wiring, invocations))
         if definers:
             builders = {
                 cls for client in clients.values() for cls in client.__mro__ if patchable(cls, "_build_request")
@@ -232,12 +242,10 @@ class CallPatches:
             for cls in builders:
                 yield Patch(cls, "_build_request", models.wrap_build_request)
             yield from raw_replies.patch(sdk)
-            yield from client_copies.patch(set(clients.values()), version_numbers(version), self._calls)
+            yield from client_copies.patch(set(clients.values()), version_numbers(version), self._wiring)
 
     def undo(self) -> None:
-        """Undoes every patch, and forgets which module was patched."""
-        while self._patches:
-            self._patches.pop().undo()
+        super().undo()
         self._sdk = None
 
 

@@ -59,6 +59,12 @@ def mark_of(http_client: Any) -> Mark | None:
     return mark if isinstance(mark, Mark) and not mark.is_over else None
 
 
+def runtime_of(http_client: Any) -> Runtime | None:
+    """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
+    mark = mark_of(http_client)
+    return mark.runtime if mark is not None else None
+
+
 Clients = list[weakref.ref[Any]]
 """Weak references to the HTTP clients that were given a mark."""
 

@@ -12,7 +12,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any, Final
 
@@ -29,10 +29,12 @@ It must be a closure with the `Patch` in a variable `patch`, by which other code
 class Patch:
     """Replaces the function `name` of the class `cls`, which must define it itself, when it is made.
 
-    `wrap` makes the replacement, which then has the signature of the original. `active` is `True` until `undo`.
+    `wrap` makes the replacement, which then has the signature of the original. `active` is `True` until `undo`. `owner`
+    is what the replacement asks what to record, which a later copy of this package can ask to end that.
     """
 
-    def __init__(self, cls: type[Any], name: str, wrap: Wrap) -> None:
+    def __init__(self, cls: type[Any], name: str, wrap: Wrap, owner: Any = None) -> None:
+        self.owner: Final = owner
         self._cls: Final = cls
         self._name: Final = name
         self._original: Final = cls.__dict__[name]
@@ -50,8 +52,7 @@ class Patch:
         `__wrapped__`, as where a library has restored what it had found before this patch. Anything else that another
         library has put there may call ours, so nothing is lost.
         """
-        current: Any = self._cls.__dict__.get(self._name)
-        for _ in range(_MAX_WRAPPERS):
+        for current in _wrapped(self._cls.__dict__.get(self._name)):
             if current is self._ours:
                 return False
             earlier = _patch_of(current)
@@ -59,9 +60,6 @@ class Patch:
                 return not earlier.active
             if type(current) is FunctionType and not hasattr(current, "__wrapped__"):
                 return _package(current) == _package(self._cls)
-            current = getattr(current, "__wrapped__", None)
-            if current is None:
-                break
         return False
 
     def undo(self) -> None:
@@ -157,22 +155,25 @@ _MODULE: Final = "." + ".".join(__name__.split(".")[-2:])
 """The end of this module's name, which a copy of it has in another package too."""
 
 
-def variables_of_earlier_copies(cls: type[Any], name: str) -> Iterator[Mapping[str, Any]]:
-    """Yields the variables by name in the closure of each replacement of `cls.name` by an earlier copy of this package.
+def patches_of_earlier_copies(cls: type[Any], name: str) -> Iterator[Any]:
+    """Yields each active `Patch` that an earlier copy of this package has made of `cls.name`.
 
     That is a copy of the same name that a reloader has imported before this one. Its replacement may be below wrappers
-    of other libraries that lead to it by `__wrapped__`: the first `_MAX_WRAPPERS` functions are looked at, of which
-    `cls.name` is one. Only active patches count.
+    of other libraries that lead to it by `__wrapped__`.
     """
-    current: Any = cls.__dict__.get(name)
-    for _ in range(_MAX_WRAPPERS):
-        variables = _variables_of(current)
-        patch = variables.get("patch")
+    for function in _wrapped(cls.__dict__.get(name)):
+        patch = _patch_of(function)
         if type(patch) is not Patch and type(patch).__module__ == __name__ and getattr(patch, "active", False):
-            yield variables
-        current = getattr(current, "__wrapped__", None)
-        if current is None:
+            yield patch
+
+
+def _wrapped(function: Any) -> Iterator[Any]:
+    """Yields `function`, what that wraps by its `__wrapped__`, and so on: `_MAX_WRAPPERS` objects at most."""
+    for _ in range(_MAX_WRAPPERS):
+        if function is None:
             return
+        yield function
+        function = getattr(function, "__wrapped__", None)
 
 
 def _patch_of(function: Any) -> Any:
@@ -180,26 +181,14 @@ def _patch_of(function: Any) -> Any:
 
     For another function: `None`, or whatever that has under the name `patch` in its closure.
     """
-    return _variables_of(function).get("patch")
-
-
-def _variables_of(function: Any) -> Mapping[str, Any]:
-    """Returns the variables in the closure of a function by name, without those that have no value yet.
-
-    Empty for anything that is no Python function.
-    """
     code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
     # Not `isinstance`: the `__code__` of an asynchronous mock is a mock that claims to be code.
-    if type(code) is not CodeType:
-        return {}
-    found = {}
-    for name, cell in zip(code.co_freevars, cells, strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:
-            # It has no value yet.
-            continue
-    return found
+    variables = dict(zip(code.co_freevars, cells, strict=True)) if type(code) is CodeType else {}
+    try:
+        return variables["patch"].cell_contents
+    except (KeyError, ValueError):
+        # It has no such variable, or none with a value yet.
+        return None
 
 
 def patchable(cls: type[Any], name: str) -> bool:

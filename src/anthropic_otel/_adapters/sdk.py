@@ -8,33 +8,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from anthropic_otel._adapters import middleware_stream, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.models import may_change_in
 from anthropic_otel._adapters.patches import Function, Patch
+from anthropic_otel._adapters.wiring import Wiring
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.finalizer import deferred, drain
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
-from anthropic_otel._core.runtime import Runtime
-
-
-class Calls(Protocol):
-    """The interface of what knows which runtime records the calls of which client."""
-
-    def runtime_of_calls(self, http_client: Any) -> Runtime | None:
-        """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
-
-        Called at each call. May patch the class of `http_client`, if that has a `send` of its own.
-        """
-        ...
-
-    def copied(self, http_client: Any, copy: Any) -> None:
-        """Called when an SDK client with `http_client` was copied, and the copy has made `copy` for itself."""
-        ...
 
 
 def http_client_of(client: Any) -> Any:
@@ -42,16 +27,16 @@ def http_client_of(client: Any) -> Any:
     return getattr(client, "_client", None)
 
 
-def sync_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
+def sync_request(wiring: Wiring, invocations: Invocations, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync SDK client's `request`, which records the call.
 
-    `calls` chooses the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper does
+    `wiring` knows the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper does
     nothing but call `original` while `patch` is not active, or if the call is not to be recorded.
     """
 
     @functools.wraps(original)
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        running = _begin(calls, invocations, self, args, kwargs) if patch.active else None
+        running = _begin(wiring, invocations, self, args, kwargs) if patch.active else None
         if running is None:
             return original(self, *args, **kwargs)
         # Not by `with`, which takes 2,000 instructions more.
@@ -64,12 +49,12 @@ def sync_request(calls: Calls, invocations: Invocations, original: Function, pat
     return request
 
 
-def async_request(calls: Calls, invocations: Invocations, original: Function, patch: Patch) -> Function:
+def async_request(wiring: Wiring, invocations: Invocations, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of an async SDK client's `request`, which does the same as that of `sync_request`."""
 
     @functools.wraps(original)
     async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        running = _begin(calls, invocations, self, args, kwargs) if patch.active else None
+        running = _begin(wiring, invocations, self, args, kwargs) if patch.active else None
         if running is None:
             return await original(self, *args, **kwargs)
         try:
@@ -82,7 +67,7 @@ def async_request(calls: Calls, invocations: Invocations, original: Function, pa
 
 
 def _begin(
-    calls: Calls, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    wiring: Wiring, invocations: Invocations, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> _Running | None:
     """Begins to record a call, with the arguments of the SDK client's `request`.
 
@@ -92,7 +77,7 @@ def _begin(
     # Guarded in place, as it runs at every call.
     try:
         http_client = getattr(client, "_client", None)
-        runtime = calls.runtime_of_calls(http_client)
+        runtime = wiring.runtime_of_calls(http_client)
         if runtime is None:
             return None
         options = args[1] if len(args) > 1 else kwargs.get("options")

@@ -1,0 +1,38 @@
+"""Defines what the adapters ask of the wiring: which runtime records what, and what is to be patched again."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from anthropic_otel._adapters.marks import Clients
+from anthropic_otel._core.runtime import Runtime
+
+
+class Wiring(Protocol):
+    """The interface of what knows which runtime records the calls and the sends of which client.
+
+    - `process`: the runtime of the whole process, `None` if only single clients are recorded, or nothing.
+    - `clients`: the HTTP clients that were given a mark, which says how these are recorded.
+    """
+
+    process: Runtime | None
+    clients: Clients
+
+    def runtime_of_calls(self, http_client: Any) -> Runtime | None:
+        """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
+
+        Called at each call. May patch the class of `http_client`, if that has a `send` of its own.
+        """
+        ...
+
+    def missed_call(self) -> None:
+        """Called when a request of the SDK is sent that is to be recorded and belongs to no running call."""
+        ...
+
+    def copied(self, http_client: Any, copy: Any) -> None:
+        """Called when an SDK client with `http_client` was copied, and the copy has made `copy` for itself."""
+        ...
+
+    def uninstrument(self) -> None:
+        """Undoes every instrumentation. Called where a later copy of this package does so."""
+        ...
