@@ -328,7 +328,7 @@ def test_no_low_is_lost_that_comes_while_a_reader_collects(gauges: Gauges, monke
         take(limit, answers, names)
 
     monkeypatch.setattr(Limit, "take", late)
-    gauges.limits._read()
+    gauges.limits._unread.process()
     gauges.now += 10
     assert gauges.left() == 3
 
@@ -378,7 +378,7 @@ def test_a_child_reports_on_though_a_thread_of_its_parent_was_reading(gauges: Ga
     """Its copy of the lock is held by nobody who could release it."""
     gauges.saw(50)
     assert gauges.left() == 50
-    with gauges.limits._reading:
+    with gauges.limits._unread._lock:
         child = os.fork()
         if not child:
             ended = 1
@@ -392,7 +392,7 @@ def test_a_child_reports_on_though_a_thread_of_its_parent_was_reading(gauges: Ga
 
 def test_a_lock_that_an_interrupt_has_left_is_given_up(gauges: Gauges) -> None:
     """Once the queue is full, and from then on what comes is reported."""
-    gauges.limits._reading.acquire()
+    gauges.limits._unread._lock.acquire()
     for left in range(300, 99, -1):
         gauges.saw(left, limit=1_000)
     assert gauges.left() == 100
@@ -414,7 +414,7 @@ def test_a_full_queue_waits_for_the_thread_that_reads(gauges: Gauges, monkeypatc
 
     monkeypatch.setattr(Limit, "take", slow)
     gauges.saw(700, limit=1_000)
-    gauges.limits._read()
+    gauges.limits._unread.process()
     assert readers == [threading.get_ident()]
     assert gauges.left() == 201
 

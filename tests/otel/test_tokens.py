@@ -221,7 +221,7 @@ def test_a_child_counts_on_though_a_thread_of_its_parent_was_reading(scene: Scen
     assert isinstance(scene.recorder, OpenTelemetryRecorder)
     assert scene.recorder.metrics is not None
     tokens = scene.recorder.metrics.tokens
-    with tokens._reading:
+    with tokens._unread._lock:
         child = os.fork()
         if not child:
             ended = 1
@@ -238,7 +238,7 @@ def test_a_lock_that_an_interrupt_has_left_is_given_up(scene: Scene, telemetry: 
     assert isinstance(scene.recorder, OpenTelemetryRecorder)
     assert scene.recorder.metrics is not None
     tokens = scene.recorder.metrics.tokens
-    tokens._reading.acquire()
+    tokens._unread._lock.acquire()
     attempt = _ended(scene)
     for _ in range(10_101):
         tokens.add(attempt, Usage(1, 0))

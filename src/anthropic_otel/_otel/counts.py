@@ -7,12 +7,12 @@ library adds to a create.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets, AttributeValue, Values
 
 
@@ -58,12 +58,7 @@ class Counts:
             self._by_values[values] = count
         return count
 
-    def observe(self, _: CallbackOptions) -> Iterator[Observation]:
-        """Yields the total of each attribute set: the callback of an observable counter.
-
-        Never raises: it yields nothing if counting fails.
-        """
-        try:
-            yield from [Observation(count.read(), dict(pairs)) for pairs, count in list(self._by_set.items())]
-        except Exception as error:
-            report("Counts", error)
+    @guarded(())
+    def observe(self, _: CallbackOptions) -> Sequence[Observation]:
+        """Returns the total of each attribute set: the callback of an observable counter. Empty if counting fails."""
+        return [Observation(count.read(), dict(pairs)) for pairs, count in list(self._by_set.items())]

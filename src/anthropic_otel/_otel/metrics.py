@@ -8,7 +8,7 @@ ids of its span for the exemplar.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import Any, Final
 
@@ -82,7 +82,7 @@ class Metrics:
         self._rate_limits: Final = RateLimits(meter, self.model_label)
         self.tokens: Final = Tokens(meter, self.model_label, self._address)
 
-    def _observe_started(self, options: CallbackOptions) -> Iterator[Observation]:
+    def _observe_started(self, options: CallbackOptions) -> Sequence[Observation]:
         # A method, so that the instrument keeps this object alive. A second instrumentation of the same provider must
         # find it: OpenTelemetry ignores the callbacks of a second instrument with the same name.
         return self._started.observe(options)

@@ -15,23 +15,20 @@ processes the queue too. For four kinds that takes 23,000 instructions a respons
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
 from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from anthropic_otel._core import instruments
-from anthropic_otel._core.finalizer import fork_generation
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RateLimitNames, RawHeaders, count, identifier
 from anthropic_otel._core.semconv import OTHER
 from anthropic_otel._otel.attributes import CardinalityLimit, Values
-from anthropic_otel._otel.forks import measuring
 from anthropic_otel._otel.limit import FRESH, Answer, Limit, Report
+from anthropic_otel._otel.queues import Queue
 
 MAX_ACCOUNTS: Final = 20
 """The cardinality limit of organizations, and that of workspaces."""
@@ -39,6 +36,7 @@ MAX_KINDS: Final = 24
 MAX_SETS: Final = 500
 _MINUTE: Final = 60.0
 _MOST_UNREAD: Final = 20
+_LOST: Final = 10 * _MOST_UNREAD
 _MOST_READERS: Final = 8
 _MAX_LENGTH: Final = 128
 _NAMES: Final = instruments.RATELIMIT_LIMIT.attributes
@@ -59,11 +57,7 @@ class RateLimits:
     ) -> None:
         self._model: Final = model
         self._now: Final = now
-        self._unread: Final[deque[Unread]] = deque(maxlen=10 * _MOST_UNREAD)
-        self._reading = threading.Lock()
-        self._reader: int | None = None
-        """The id of the thread that processes the queue, or that did it last. `None` before one has."""
-        self._created_in = fork_generation()
+        self._unread: Final[Queue[Unread]] = Queue(self._take, _LOST, maxlen=_LOST)
         self._number = 0
         self._kind: Final = CardinalityLimit(MAX_KINDS)
         self._organization: Final = CardinalityLimit(MAX_ACCOUNTS)
@@ -76,11 +70,11 @@ class RateLimits:
         """The number of the last response that was collected, by the id of the thread that collected."""
         # Kept here: Logfire's are proxies, to which nothing else refers.
         self.instruments: Final = [
-            meter.create_observable_gauge(metric.name, [_safe(observe)], metric.unit, metric.description)
+            meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.description)
             for metric, observe in (
-                (instruments.RATELIMIT_LIMIT, self._observed_limits),
-                (instruments.RATELIMIT_REMAINING, self._observed_remaining),
-                (instruments.RATELIMIT_UTILIZATION, self._observed_utilization),
+                (instruments.RATELIMIT_LIMIT, self._observe_limits),
+                (instruments.RATELIMIT_REMAINING, self._observe_remaining),
+                (instruments.RATELIMIT_UTILIZATION, self._observe_utilization),
             )
         ]
 
@@ -92,28 +86,7 @@ class RateLimits:
         """
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:
-            self._read()
-
-    def _read(self) -> None:
-        """Processes the queue, unless another thread does that already. Does not wait.
-
-        A lock that nobody will release is replaced first: that of a parent process, or, if the queue is full, that of a
-        thread that was interrupted and is not in here any more.
-        """
-        given_up = len(self._unread) == self._unread.maxlen and self._reader not in measuring
-        if given_up or self._created_in != fork_generation():
-            self._reading, self._created_in = threading.Lock(), fork_generation()
-        reading, thread = self._reading, get_ident()
-        measuring[thread] = None
-        try:
-            if reading.acquire(blocking=False):
-                try:
-                    self._reader = thread
-                    self._take(self._queued())
-                finally:
-                    reading.release()
-        finally:
-            measuring.pop(thread, None)
+            self._unread.process()
 
     def _queued(self) -> list[Unread]:
         """Empties the queue, and returns what was in it, oldest first."""
@@ -126,11 +99,12 @@ class RateLimits:
             return unread
         return unread
 
-    def _take(self, unread: list[Unread]) -> None:
-        """Updates the limits from queued responses, oldest first, those of one owner and model together.
+    def _take(self) -> None:
+        """Updates the limits from the queued responses, oldest first, those of one owner and model together.
 
-        The caller holds `_reading`. Makes limits that are missing. Leaves out what `_limit` has no limit for.
+        Makes limits that are missing. Leaves out what `_limit` has no limit for.
         """
+        unread = self._queued()
         # By the identity of the names, which responses share: to hash them takes 1,200 instructions more.
         of: dict[tuple[int, str | None, bytes | None, bytes | None], tuple[tuple[RateLimitNames, ...], list[Answer]]]
         of = {}
@@ -176,29 +150,23 @@ class RateLimits:
 
     # -- at collection -------------------------------------------------------------------------------------------------
 
-    def _observed_limits(self) -> Iterator[Observation]:
-        for limit in self._fresh():
-            amount = count(limit.limit)
-            if amount is not None:
-                yield Observation(amount, limit.attributes)
+    @guarded(())
+    def _observe_limits(self, _: CallbackOptions) -> Sequence[Observation]:
+        return _observations((limit, count(limit.limit)) for limit in self._fresh())
 
-    def _observed_remaining(self) -> Iterator[Observation]:
+    @guarded(())
+    def _observe_remaining(self, _: CallbackOptions) -> Sequence[Observation]:
         fresh, now = self._fresh(), self._now()
         is_new = self._new_to_reader(now)
-        for limit in fresh:
-            left = limit.left(is_new, now)
-            if left is not None:
-                yield Observation(left, limit.attributes)
+        return _observations((limit, limit.left(is_new, now)) for limit in fresh)
 
-    def _observed_utilization(self) -> Iterator[Observation]:
+    @guarded(())
+    def _observe_utilization(self, _: CallbackOptions) -> Sequence[Observation]:
         fresh, now = self._fresh(), self._now()
-        for limit in fresh:
-            used = limit.used(now)
-            if used is not None:
-                yield Observation(used, limit.attributes)
+        return _observations((limit, limit.used(now)) for limit in fresh)
 
     def _fresh(self) -> list[Limit]:
-        self._read()
+        self._unread.process()
         now = self._now()
         return [limit for limit in list(self._limits.values()) if now - limit.at < FRESH]
 
@@ -208,7 +176,7 @@ class RateLimits:
         For a thread that has never collected, that is a report of the last minute. Marks all reports so far as
         collected by this thread. Eight threads are remembered: the next one makes it forget these.
         """
-        reader = threading.get_ident()
+        reader = get_ident()
         seen = self._readers.get(reader)
         if seen is None and len(self._readers) >= _MOST_READERS:
             self._readers.clear()
@@ -218,11 +186,5 @@ class RateLimits:
         return lambda report: report.number > seen
 
 
-def _safe(observe: Callable[[], Iterator[Observation]]) -> Callable[[CallbackOptions], Iterator[Observation]]:
-    def observed(_: CallbackOptions) -> Iterator[Observation]:
-        try:
-            yield from list(observe())
-        except Exception as error:
-            report("RateLimits", error)
-
-    return observed
+def _observations(found: Iterable[tuple[Limit, float | None]]) -> list[Observation]:
+    return [Observation(amount, limit.attributes) for limit, amount in found if amount is not None]

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import functools
 import operator
-import threading
-from collections import deque
-from collections.abc import Iterator
-from threading import get_ident
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
-from anthropic_otel._core.finalizer import fork_generation
-from anthropic_otel._core.guard import report
+from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.target import Target
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel.attributes import (
@@ -31,7 +27,7 @@ from anthropic_otel._otel.attributes import (
     Names,
     Values,
 )
-from anthropic_otel._otel.forks import measuring
+from anthropic_otel._otel.queues import Queue
 
 MAX_PORTS: Final = 20
 MAX_PROVIDERS: Final = 5
@@ -39,7 +35,7 @@ _CHAT: Final = "chat"
 _MODALITY: Final = "unknown"
 _MOST_UNREAD: Final = 100
 _LOST: Final = 100 * _MOST_UNREAD
-"""With so many entries in the queue, the thread that processed it may have been interrupted while it held the lock."""
+"""So many entries are in the queue only if the thread that processed it was interrupted while it held the lock."""
 _PATIENCE: Final = 1.0
 """The seconds that a collection waits for an app's thread that processes the queue. That takes some 100 µs."""
 
@@ -68,11 +64,7 @@ class Tokens:
         self._port: Final = CardinalityLimit(MAX_PORTS)
         self._provider: Final = CardinalityLimit(MAX_PROVIDERS)
         self._sets: Final = AttributeSets(instruments.USAGE_INPUT.attributes)
-        self._unread: Final[deque[tuple[Key, Usage]]] = deque()
-        self._reading = threading.Lock()
-        self._reader: int | None = None
-        """The id of the thread that processes the queue, or that did it last. `None` before one has."""
-        self._created_in = fork_generation()
+        self._unread: Final[Queue[tuple[Key, Usage]]] = Queue(self._count, _LOST)
         self._by_key: dict[Key, list[int]] = {}
         self._by_set: dict[tuple[tuple[str, AttributeValue], ...], list[int]] = {}
         # The callbacks are methods of this object, so that the instruments keep it alive.
@@ -97,43 +89,21 @@ class Tokens:
             model = semconv.OTHER
         unread.append(((provider, target.address, target.port, model, outcome), usage))
         if len(unread) >= _MOST_UNREAD:
-            self._read(0)
+            unread.process()
 
     # -- at collection, or in the app's thread that processes the queue ------------------------------------------------
 
-    def _observe(self, index: int, _: CallbackOptions) -> Iterator[Observation]:
-        try:
-            self._read(_PATIENCE)
-            yield from [Observation(counts[index], dict(pairs)) for pairs, counts in list(self._by_set.items())]
-        except Exception as error:
-            report("Tokens", error)
+    @guarded(())
+    def _observe(self, index: int, _: CallbackOptions) -> Sequence[Observation]:
+        self._unread.process(_PATIENCE)
+        return [Observation(counts[index], dict(pairs)) for pairs, counts in list(self._by_set.items())]
 
-    def _read(self, patience: float) -> None:
-        """Processes the queue. If another thread does that already, waits for it up to `patience` seconds before.
-
-        If it still does then, nothing is processed. A lock that nobody will release is replaced first: that of a parent
-        process, or, with more than `_LOST` entries in the queue, that of a thread that was interrupted and is not in
-        here any more.
-        """
-        given_up = len(self._unread) > _LOST and self._reader not in measuring
-        if given_up or self._created_in != fork_generation():
-            # The lock will not be released: its holder was a thread of the parent process, or was interrupted.
-            self._reading, self._created_in = threading.Lock(), fork_generation()
-        reading, thread = self._reading, get_ident()
-        measuring[thread] = None
-        try:
-            if reading.acquire(timeout=patience) if patience else reading.acquire(blocking=False):
-                try:
-                    self._reader = thread
-                    while self._unread:
-                        key, usage = self._unread.popleft()
-                        counts = self._by_key.get(key) or self._begin(key, usage)
-                        # `map` ends with the five counts: the model, which is the last in `usage`, is left out.
-                        counts[:] = map(operator.add, counts, usage)
-                finally:
-                    reading.release()
-        finally:
-            measuring.pop(thread, None)
+    def _count(self) -> None:
+        while self._unread:
+            key, usage = self._unread.popleft()
+            counts = self._by_key.get(key) or self._begin(key, usage)
+            # `map` ends with the five counts: the model, which is the last in `usage`, is left out.
+            counts[:] = map(operator.add, counts, usage)
 
     def _begin(self, key: Key, usage: Usage) -> list[int]:
         provider, address, port, model, outcome = key
