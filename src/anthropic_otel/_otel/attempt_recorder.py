@@ -148,17 +148,7 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
 
     @guarded(None)
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
-        if not self._recorder.settings.logs:
-            return
-        # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
-        before = context.current()
-        token = self._attached()
-        try:
-            logs.attempt_failed(attempt, after, waited)
-        finally:
-            if token is not None:
-                context.detach(token, before)
-
-    @guarded(None)
-    def _attached(self) -> Any:
-        return otel_context.attach(self.context())
+        if self._recorder.settings.logs:
+            # So that a handler which exports to OpenTelemetry ties the record to the attempt's span.
+            with self.made_current():
+                logs.attempt_failed(attempt, after, waited)

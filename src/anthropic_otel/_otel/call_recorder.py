@@ -13,7 +13,6 @@ from opentelemetry.trace import Span, SpanContext, Tracer
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.call_ending import OwnFailure
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.recorder import AttemptRecorder, CallRecorder
@@ -192,15 +191,8 @@ class OtelCallRecorder(InTrace, CallRecorder):
                 if self._call_span is not None:
                     spans.end_call(self._call_span, call)
                 if call.own_failure is not None and self._recorder.settings.logs:
-                    self._log(call, call.own_failure)
+                    # So that a handler which exports to OpenTelemetry ties the record to the call's span.
+                    with self.made_current():
+                        logs.call_failed(call, call.own_failure)
         except Exception as failure:
             report("OtelCallRecorder.end", failure)
-
-    def _log(self, call: Call, failure: OwnFailure) -> None:
-        # So that a handler which exports to OpenTelemetry ties the record to the call's span.
-        before = context.current()
-        token = otel_context.attach(self.context())
-        try:
-            logs.call_failed(call, failure)
-        finally:
-            context.detach(token, before)

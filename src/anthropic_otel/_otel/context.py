@@ -7,7 +7,8 @@ attached there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final
 
@@ -51,12 +52,6 @@ class Suppression:
     def end(self) -> None:
         """Ends the suppression wherever the context with it is still current. Has no effect a second time."""
         self.over = True
-
-
-@guarded(Context())
-def current() -> Context:
-    """Returns the current OpenTelemetry context, an empty one if OpenTelemetry raises."""
-    return otel_context.get_current()
 
 
 def suppressed(current: Context) -> bool:
@@ -149,6 +144,21 @@ class InTrace:
     def context(self) -> Context:
         """Returns `parent` with `span` as the current one; `parent` itself without a span."""
         return self.parent if self.span is None else with_span(self.span, self.parent)
+
+    @contextmanager
+    def made_current(self) -> Iterator[None]:
+        """Returns a context manager in which `context()` is the current context, unless OpenTelemetry raises."""
+        token, before = self._attach() or (None, NOTHING)
+        try:
+            yield
+        finally:
+            if token is not None:
+                detach(token, before)
+
+    @guarded(None)
+    def _attach(self) -> tuple[Any, Context]:
+        before = otel_context.get_current()
+        return otel_context.attach(self.context()), before
 
     def exemplar(self) -> Context:
         """Returns a context for a measurement's exemplar, with nothing but a span.
