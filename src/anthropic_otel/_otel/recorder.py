@@ -44,9 +44,8 @@ class OpenTelemetryRecorder:
         self._followed: tuple[Callable[[], object], Tracer] = (lambda: None, self.tracer)
         """A reference to the last SDK client's provider that was followed, and our tracer of that."""
         self._has_provider = False
-        self._warned = False
-        self._warned_of_suppression = False
-        self._warned_of_providers = False
+        self._warned_of_no_provider = False
+        self._warned: Final[set[str]] = set()
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         return self._has_provider or self._has_receiver(sdk_tracer_provider)
@@ -63,8 +62,8 @@ class OpenTelemetryRecorder:
         if not providers.is_noop(self.settings.tracer_provider, self.settings.meter_provider):
             self._has_provider = True
             return True
-        if not self._warned:
-            self._warned = True
+        if not self._warned_of_no_provider:
+            self._warned_of_no_provider = True
             providers.warn_no_provider()
         return self.settings.logs and logs.has_handler()
 
@@ -101,12 +100,10 @@ class OpenTelemetryRecorder:
         """
         if not context.suppressed(current):
             return True
-        if not self._warned_of_suppression:
-            self._warned_of_suppression = True
-            log.warning(
-                "Another library suppresses instrumentation around calls of the Messages API: they have metrics and "
-                "logs, but no spans. Let anthropic_otel alone instrument the Anthropic SDK to have spans"
-            )
+        self._warn_once(
+            "Another library suppresses instrumentation around calls of the Messages API: they have metrics and "
+            "logs, but no spans. Let anthropic_otel alone instrument the Anthropic SDK to have spans"
+        )
         return False
 
     def warn_of_two_providers(self, sdk_provider: object) -> None:
@@ -116,13 +113,16 @@ class OpenTelemetryRecorder:
         global one.
         """
         own = self.settings.tracer_provider
-        if own is None or self._warned_of_providers or sdk_provider is own:
-            return
-        self._warned_of_providers = True
-        log.warning(
-            "The Anthropic SDK sends its call spans to another tracer provider than anthropic_otel its attempts. "
-            "Pass the same tracer_provider to both, or to none"
-        )
+        if own is not None and sdk_provider is not own:
+            self._warn_once(
+                "The Anthropic SDK sends its call spans to another tracer provider than anthropic_otel its attempts. "
+                "Pass the same tracer_provider to both, or to none"
+            )
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            log.warning(text)
 
 
 @guarded(trace.NoOpTracer())

@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from anthropic_otel._core import semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.call import Call
-from anthropic_otel._core.event_json import ApiError
+from anthropic_otel._core.facts import Facts, api_error_type, attempt_facts, call_facts
 from anthropic_otel._core.headers import count, identifier
 from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.reading import Reading
@@ -87,7 +87,7 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
         if attempt.response is not None:
             _add_response(attributes, attempt.response)
     if attempt.error_type is not None:
-        _add_failure(attributes, attempt, attempt.error_type)
+        attributes.update(_failure(attempt_facts(attempt)))
     if attempt.request.proxy is not None:
         # Not at the start: after a redirect it may be another, or none, and no span forgets an attribute.
         attributes[semconv.PROXY_ADDRESS] = attempt.request.proxy
@@ -128,26 +128,22 @@ def _add_response(attributes: dict[str, AttributeValue], response: Response) -> 
             attributes[semconv.SERVER_DURATION] = server_duration
 
 
-def _add_failure(attributes: dict[str, AttributeValue], attempt: Attempt, error_type: str) -> None:
-    attributes[semconv.ERROR_TYPE] = error_type
-    if attempt.exception_type is not None:
-        attributes[semconv.EXCEPTION_TYPE] = attempt.exception_type
-    if attempt.cause is not None:
-        attributes[semconv.NETWORK_CAUSE] = attempt.cause.word.value
-        attributes[semconv.NETWORK_PHASE] = attempt.timeline.phase.value
-        if attempt.cause.errno is not None:
-            attributes[semconv.NETWORK_ERRNO] = attempt.cause.errno
-    if attempt.retry_stop is not None:
-        attributes[semconv.RETRY_STOP_REASON] = attempt.retry_stop.value
-    _add_api_error(attributes, attempt.api_error)
+def _failure(facts: Facts) -> dict[str, AttributeValue]:
+    """Returns the attributes of a failure, of the facts of an attempt or of a call: those of `_FAILURE` that it has."""
+    return {name: facts[key] for key, name in _FAILURE.items() if facts.get(key) is not None}
 
 
-def _add_api_error(attributes: dict[str, AttributeValue], error: ApiError | None) -> None:
-    if error is not None:
-        if error.type != semconv.OTHER:
-            attributes[semconv.API_ERROR_TYPE] = error.type
-        if error.code is not None:
-            attributes[semconv.API_ERROR_CODE] = error.code
+_FAILURE: Final = {
+    "error_type": semconv.ERROR_TYPE,
+    "exception_type": semconv.EXCEPTION_TYPE,
+    "cause": semconv.NETWORK_CAUSE,
+    "phase": semconv.NETWORK_PHASE,
+    "errno": semconv.NETWORK_ERRNO,
+    "retry_stop_reason": semconv.RETRY_STOP_REASON,
+    "api_error_type": semconv.API_ERROR_TYPE,
+    "api_error_code": semconv.API_ERROR_CODE,
+}
+"""The attributes of a failure by the names of their facts."""
 
 
 def _add_stream(attributes: dict[str, AttributeValue], attempt: Attempt, reading: Reading, end: StreamEnd) -> None:
@@ -210,22 +206,14 @@ def end_call(span: Span, call: Call) -> None:
 
 def _conclude_call(span: Span, call: Call) -> None:
     if call.error_type is not None:
-        span.set_attributes(_failure_of(call, call.error_type))
+        stop = call.retry_stop.value if call.retry_stop is not None else None
+        beside = {"retry_stop_reason": stop, "api_error_type": api_error_type(call.api_error)}
+        span.set_attributes(_failure({**call_facts(call), **beside}))
         span.set_status(Status(_ERROR))
     elif call.outcome in (semconv.CallOutcome.SUCCEEDED, semconv.CallOutcome.RECOVERED):
         span.set_status(Status(StatusCode.OK))
     if call.attempts.retries:
         span.set_attribute(semconv.HTTP_REQUEST_RESEND_COUNT, call.attempts.retries)
-
-
-def _failure_of(call: Call, error_type: str) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {semconv.ERROR_TYPE: error_type}
-    if call.cause is not None:
-        attributes[semconv.NETWORK_CAUSE] = call.cause.value
-    if call.retry_stop is not None:
-        attributes[semconv.RETRY_STOP_REASON] = call.retry_stop.value
-    _add_api_error(attributes, call.api_error)
-    return attributes
 
 
 def foreign_call_span(span: Span) -> bool:
