@@ -6,7 +6,9 @@ to its caller. It finds nothing if the library's own function is not among the n
 
 from __future__ import annotations
 
+import itertools
 import sys
+import traceback
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
@@ -54,10 +56,5 @@ def raised_by_transport(error: BaseException) -> BaseException:
 
 
 def _callers(most: int) -> Iterator[FrameType]:
-    """Yields the frames of the callers of the function that iterates over it: up to `most`, innermost first."""
-    frame = sys._getframe(2)
-    for _ in range(most):
-        yield frame
-        if frame.f_back is None:
-            return
-        frame = frame.f_back
+    """Yields the frames of the callers of the function that calls it: up to `most`, innermost first."""
+    return (frame for frame, _ in itertools.islice(traceback.walk_stack(sys._getframe(2)), most))

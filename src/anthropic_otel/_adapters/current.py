@@ -161,11 +161,12 @@ class RunningCall:
         elif self.is_from_before(response):
             self._parsed.append((_reference_to(reply), None, NONE))
 
+    @guarded(False)
     def count_parsed(self, result: Any) -> bool:
         """Counts the tokens that `parsed` has noted, each for its attempt.
 
         Returns whether `result`, which the method returned, is one of the replies that it has noted. `False` for
-        `None`, and for a reply that allows no weak references.
+        `None`, for a reply that allows no weak references, and on a failure.
         """
         for _, attempt, tokens in self._parsed:
             if attempt is not None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.messages import port_of
-from anthropic_otel._adapters.models import model_in
+from anthropic_otel._adapters.models import NO_FIELDS, model_in
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
@@ -25,42 +26,35 @@ _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
 _MAX_CACHED: Final = 64
 _SESSION_RUNNER: Final = "session-tool-runner"
 _EVENT_STREAM: Final = "events.stream"
-_NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 
 class _ClientFacts:
     """What counts as the same for all calls of one SDK client, as it was when this was made.
 
-    `cache` has the invocations that were made for the client. `ref` is a weak reference to the client. `forget` is
-    called with that reference when the client is gone.
+    `of_version` is the invocation of which all are made, with what follows from the SDK's version; `of_client` is that
+    with what is known of the client. `cache` has the invocations that were made for the client. `ref` is a weak
+    reference to the client. `forget` is called with that reference when the client is gone.
     """
 
-    __slots__ = (
-        "address",
-        "base_url",
-        "cache",
-        "own_backoff",
-        "own_requests",
-        "own_retry_rule",
-        "port",
-        "provider",
-        "ref",
-        "runs_session",
-        "tracing",
-    )
+    __slots__ = ("base_url", "cache", "of_client", "ref", "runs_session", "tracing")
 
-    def __init__(self, client: Any, forget: Callable[[Any], None]) -> None:
+    def __init__(self, client: Any, of_version: Invocation, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
-        # A client of Google Cloud may learn its project, and so its URL, by its first call. Its host is empty before.
-        self.address = getattr(self.base_url, "host", None) or None
-        self.port = port_of(self.base_url) if self.address is not None else None
-        self.provider = _provider_of(client)
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)
-        self.own_retry_rule = _has_own(client, *_RETRY_RULES)
-        self.own_backoff = _has_own(client, *_BACKOFFS)
-        self.own_requests = _has_own(client, *_REQUESTS)
+        # A client of Google Cloud may learn its project, and so its URL, by its first call. Its host is empty before.
+        address = getattr(self.base_url, "host", None) or None
+        self.of_client = replace(
+            of_version,
+            provider=_provider_of(client),
+            address=address,
+            port=port_of(self.base_url) if address is not None else None,
+            propagate_context=self.tracing.propagates,
+            own_retry_rule=_has_own(client, *_RETRY_RULES),
+            own_backoff=_has_own(client, *_BACKOFFS),
+            own_requests=_has_own(client, *_REQUESTS),
+        )
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
 
@@ -72,8 +66,9 @@ class Invocations:
 
     def __init__(self, sdk_version: str) -> None:
         numbers = version_numbers(sdk_version)
-        self._max_retry_after: Final = _max_retry_after(numbers)
-        self._by_names: Final = bool(numbers) and numbers < _DECODES_EVERY_EVENT
+        self._of_version: Final = Invocation(
+            by_names=bool(numbers) and numbers < _DECODES_EVERY_EVENT, max_retry_after=_max_retry_after(numbers)
+        )
         # By `id`: a client class may define equality, and then has no hash.
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
@@ -87,8 +82,8 @@ class Invocations:
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
             facts = self._client_facts(client)
-        # As `fields_of` does. It runs at every call.
-        fields: Mapping[str, Any] = getattr(options, "__dict__", _NO_FIELDS)
+        # Not by attribute, for which pydantic's classes take five times as long.
+        fields: Mapping[str, Any] = getattr(options, "__dict__", NO_FIELDS)
         span_name, own = fields.get("span_name"), fields.get("max_retries")
         most = own if isinstance(own, int) else getattr(client, "max_retries", None)
         key = (
@@ -102,7 +97,7 @@ class Invocations:
         if found is None:
             if len(facts.cache) >= _MAX_CACHED:
                 facts.cache.clear()
-            found = facts.cache[key] = self._make(facts, *key)
+            found = facts.cache[key] = _invocation(facts, *key)
         return found
 
     def _client_facts(self, client: Any) -> _ClientFacts:
@@ -113,38 +108,25 @@ class Invocations:
             if facts is not None and facts.ref is gone:
                 clients.pop(number, None)
 
-        facts = clients[number] = _ClientFacts(client, forget)
+        facts = clients[number] = _ClientFacts(client, self._of_version, forget)
         return facts
 
-    def _make(
-        self,
-        facts: _ClientFacts,
-        operation: str | None,
-        of_sdk_method: bool,
-        model: str | None,
-        stream: bool,
-        most: int | None,
-    ) -> Invocation:
-        # The SDK makes no span for a request that none of its own methods made.
-        sdk_makes_span = facts.tracing.enabled and of_sdk_method
-        return Invocation(
-            operation=operation.removeprefix(_SPAN_PREFIX) if operation else None,
-            model=model,
-            stream=stream,
-            by_names=self._by_names,
-            provider=facts.provider,
-            address=facts.address,
-            port=facts.port,
-            max_retries=most,
-            sdk_makes_span=sdk_makes_span,
-            sdk_tracer_provider=facts.tracing.provider if sdk_makes_span else None,
-            propagate_context=facts.tracing.propagates,
-            reopens=facts.runs_session and operation is not None and operation.endswith(_EVENT_STREAM),
-            max_retry_after=self._max_retry_after,
-            own_retry_rule=facts.own_retry_rule,
-            own_backoff=facts.own_backoff,
-            own_requests=facts.own_requests,
-        )
+
+def _invocation(
+    facts: _ClientFacts, operation: str | None, of_sdk_method: bool, model: str | None, stream: bool, most: int | None
+) -> Invocation:
+    # The SDK makes no span for a request that none of its own methods made.
+    sdk_makes_span = facts.tracing.enabled and of_sdk_method
+    return replace(
+        facts.of_client,
+        operation=operation.removeprefix(_SPAN_PREFIX) if operation else None,
+        model=model,
+        stream=stream,
+        max_retries=most,
+        sdk_makes_span=sdk_makes_span,
+        sdk_tracer_provider=facts.tracing.provider if sdk_makes_span else None,
+        reopens=facts.runs_session and operation is not None and operation.endswith(_EVENT_STREAM),
+    )
 
 
 def version_numbers(sdk_version: str) -> tuple[int, ...]:

@@ -39,6 +39,9 @@ _ROUTE: Final = re.compile(
 _WHOLE_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke\Z")
 """Finds the end of the path by which Bedrock is asked for a message that is no stream."""
 
+NO_FIELDS: Final[Mapping[str, Any]] = {}
+"""The fields of request options that are of another kind than the SDK's."""
+
 _built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
 """The model and idempotency key of each request that the SDK has built, if its model may be another than its call's.
 
@@ -82,19 +85,9 @@ def may_change_in(options: object) -> bool:
 
     They may if they have an `extra_body`, a URL with `/model` in it, or no URL.
     """
-    fields = getattr(options, "__dict__", _NO_FIELDS)
+    fields = getattr(options, "__dict__", NO_FIELDS)
     url = fields.get("url")
     return bool(fields.get("extra_json")) or type(url) is not str or "/model" in url
-
-
-def fields_of(options: object) -> Mapping[str, Any]:
-    """Returns the fields of the SDK's request options by their names; empty for an object without any."""
-    # Not by attribute, for which pydantic's classes take five times as long.
-    fields: Mapping[str, Any] = getattr(options, "__dict__", _NO_FIELDS)
-    return fields
-
-
-_NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
@@ -133,7 +126,7 @@ def _model_of(options: Any) -> str | None:
     """
     # Guarded in place, as it runs for every request of the SDK.
     try:
-        fields = fields_of(options)
+        fields: Mapping[str, Any] = getattr(options, "__dict__", NO_FIELDS)
         url, extra = fields.get("url"), fields.get("extra_json")
         found = _model_in_url(url) if isinstance(url, str) and "/model" in url else None
         return found or (model_in(extra) if extra else None) or model_in(fields.get("json_data"))

@@ -122,7 +122,7 @@ class _Running(RunningCall):
         body = self._body_of(result) if has_notes else None
         counted, source = False, body if body is not None else call.attempts.completed
         if self.has_middleware:
-            counted = self._count_parsed(result)
+            counted = self.count_parsed(result)
             source = self._answer_in(result, source)
         raw_replies.expect(result, source, is_open=body is not None)
         call.method_returned(result, body, counted)
@@ -141,14 +141,10 @@ class _Running(RunningCall):
         self.leave()
         self.call.method_raised(error)
         if self.has_middleware:
-            self._count_parsed(None)
+            self.count_parsed(None)
         self.forget()
         if deferred:
             drain()
-
-    @guarded(False)
-    def _count_parsed(self, result: Any) -> bool:
-        return self.count_parsed(result)
 
     @guarded(None)
     def _answer_in(self, result: Any, otherwise: Attempt | HeldBody | None) -> Attempt | HeldBody | None:

@@ -19,8 +19,6 @@ def app_trace_of(request: Any) -> Function | None:
     If another send of the same request has put ours in its place, the app's is taken out of ours.
     """
     trace = request.extensions.get("trace")
-    if trace is None:
-        return None
     if isinstance(trace, _Chained):
         return trace.app_trace
     return trace if _send_of(trace) is None else None

@@ -45,9 +45,6 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
         pool = getattr(transport, "__dict__", {}).get("_pool")
         if pool is not None:
             return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
-        if type(transport).__module__.startswith(_LIBRARIES):
-            # One of the libraries' own without a pool, as a mock, wraps none.
-            return UNKNOWN
         # The aiohttp transport has a `proxy` of httpx. A transport of the app may wrap another, to retry or to cache.
         proxies = _proxies_of(transport, _MAX_DEPTH)
         return TransportFacts(proxies.pop()) if len(proxies) == 1 and None not in proxies else UNKNOWN
