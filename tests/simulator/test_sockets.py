@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from anthropic_otel.simulator import FAULTS, Cut, Ending, Fault, Point, Simulator
-from anthropic_otel.simulator.exchange import Link
+from anthropic_otel.simulator.link import Link
 from anthropic_otel.simulator.listeners import LOOPBACK, Listener
 from support.stacks import LONG
 from support.waiting import patience

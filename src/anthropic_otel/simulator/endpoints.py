@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from anthropic_otel.simulator.actions import Ending, ExchangeAction, Reply, assert_never
 from anthropic_otel.simulator.addresses import Address, Detour, Handshake, Place, Proxy, ProxyAnswer, Tls
 from anthropic_otel.simulator.certificates import Authority
-from anthropic_otel.simulator.exchange import Disconnected, Link
 from anthropic_otel.simulator.faults import NO_NEEDS, Fault, Needs
+from anthropic_otel.simulator.link import Disconnected, Link
 from anthropic_otel.simulator.listeners import LOOPBACK, Listener, Serve, bound, port_of
 from anthropic_otel.simulator.perform import GARBAGE, end
 
