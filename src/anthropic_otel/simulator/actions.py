@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
-from typing import Final, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from anthropic_otel.simulator import checks
+from anthropic_otel.simulator.statuses import BODILESS, error_type_of
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -92,27 +93,6 @@ class Delivery:
         checks.whole("pings", self.pings, 0)
 
 
-_ERROR_TYPES: Final = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    409: "conflict_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
-"""The API's error type by status. A status that is missing has `invalid_request_error` below 500, else `api_error`."""
-
-BODILESS: Final = (204, 304)
-"""The statuses from 200 on whose responses never have a body (RFC 9110, 6.4.1)."""
-
-
-def _error_type(status: int) -> str:
-    return _ERROR_TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole, well-formed HTTP response.
@@ -168,7 +148,7 @@ class Reply:
             if self.status < 400:
                 object.__setattr__(self, "body", b"")
             else:
-                object.__setattr__(self, "error_type", _error_type(self.status))
+                object.__setattr__(self, "error_type", error_type_of(self.status))
         if self.status in BODILESS and self.body != b"":
             raise ValueError(f"a response with status {self.status} has no body: leave out body and error_type")
 

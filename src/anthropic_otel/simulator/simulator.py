@@ -1,19 +1,15 @@
-"""The public simulator: a thread with an event loop of its own that runs a `Server`.
+"""The public simulator: a `Server` that runs in a thread of its own.
 
 Rule: every method may be called from any thread, and `stop` leaves no thread, socket or file behind.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
 
 from anthropic_otel.simulator import checks
 from anthropic_otel.simulator.api import Received
@@ -26,19 +22,9 @@ from anthropic_otel.simulator.limits import Limits
 from anthropic_otel.simulator.ratelimits import RateLimits
 from anthropic_otel.simulator.schedule import Playable, Schedule
 from anthropic_otel.simulator.server import Latency, Record, Server
+from anthropic_otel.simulator.thread import ServerThread
 
-_T = TypeVar("_T")
 _RECORDED = 10_000
-_NOT_RUNNING = "the simulator does not run: use it in a with statement, or call start()"
-
-
-def _ignore_connection_errors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Ignores errors of an event loop that are `OSError`s, as faults cause them on purpose.
-
-    All others go to asyncio's default handler.
-    """
-    if not isinstance(context.get("exception"), OSError):
-        loop.default_exception_handler(context)
 
 
 class Simulator:
@@ -87,10 +73,7 @@ class Simulator:
         self._known = Known(checks.names("models", models), checks.names("betas", betas))
         self._patience = checks.number("patience", patience)
         self._schedule = Schedule()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: Server | None = None
-        self._stopping: asyncio.Event | None = None
+        self._thread = ServerThread(self._new_server)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -103,34 +86,15 @@ class Simulator:
         `TypeError` or `ValueError` if what `clock` returns is no time, and what `clock` raises. After an error, also a
         `KeyboardInterrupt`, nothing is running.
         """
-        if self._thread is not None:
-            raise RuntimeError("the simulator runs already")
-        started: Future[None] = Future()
-        thread = threading.Thread(target=self._run, args=(started,), name="anthropic-otel-simulator", daemon=True)
-        self._thread = thread
-        try:
-            thread.start()
-            started.result()
-        except BaseException:
-            self._abandon(started)
-            raise
+        self._thread.start()
         return self
-
-    def _abandon(self, started: Future[None]) -> None:
-        """Ends a start that has failed or was interrupted: stops the server if it listens, and waits for the thread."""
-        if not started.cancel() and started.exception() is None:
-            self.stop()
-        else:
-            self._join()
 
     def stop(self) -> None:
         """Drops every connection, closes every socket, removes the CA file and waits for the thread to end.
 
         Does nothing if the simulator is not running.
         """
-        if self._thread is not None and self._loop is not None and self._stopping is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._join()
+        self._thread.stop()
 
     def __enter__(self) -> Simulator:
         return self.start()
@@ -140,61 +104,17 @@ class Simulator:
     ) -> None:
         self.stop()
 
-    def _join(self) -> None:
-        # A thread that could not be started, or whose start was interrupted, cannot be joined.
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
-        self._thread = self._loop = self._server = self._stopping = None
-
-    def _run(self, started: Future[None]) -> None:
-        try:
-            asyncio.run(self._main(started))
-        except BaseException as failure:
-            if started.cancelled():
-                return  # the start was interrupted, so nobody waits for this
-            if started.done():
-                raise
-            if started.running() or started.set_running_or_notify_cancel():
-                started.set_exception(failure)
-
-    async def _main(self, started: Future[None]) -> None:
-        asyncio.get_running_loop().set_exception_handler(_ignore_connection_errors)
-        limits = RateLimits(self._limits, self._clock)
-        server = Server(
+    def _new_server(self) -> Server:
+        return Server(
             self._schedule,
             self._record,
-            limits,
+            RateLimits(self._limits, self._clock),
             seed=self._seed,
             words=self._words,
             known=self._known,
             port=self._port,
             patience=self._patience,
         )
-        try:
-            await server.plain.open()
-            if not started.set_running_or_notify_cancel():
-                return
-            self._loop, self._stopping, self._server = asyncio.get_running_loop(), asyncio.Event(), server
-            started.set_result(None)
-            await self._stopping.wait()
-        finally:
-            await server.close()
-
-    def _running(self) -> Server:
-        if self._server is None:
-            raise RuntimeError(_NOT_RUNNING)
-        return self._server
-
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Runs `work` in the event loop and returns its result. Raises `RuntimeError` if the loop has ended."""
-        try:
-            if self._loop is None:
-                raise RuntimeError(_NOT_RUNNING)
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError:
-            work.close()
-            raise
-        return future.result()
 
     # -- what befalls requests -----------------------------------------------------------------------------------------
 
@@ -229,7 +149,7 @@ class Simulator:
         """
         told = {"before_headers": before_headers, "between_events": between_events, "jitter": jitter}
         latency = Latency(*(checks.number(name, value) for name, value in told.items()))
-        self._running().set_latency(latency, checks.whole("seed", seed))
+        self._thread.running().set_latency(latency, checks.whole("seed", seed))
 
     def endpoint(self, fault: Fault | str) -> Endpoint:
         """Returns an address at which every request meets the fault, and what a client needs to get there.
@@ -238,11 +158,11 @@ class Simulator:
         running, `KeyError` for a name that is not in the catalogue, and `TypeError` for anything that is neither a name
         nor a fault.
         """
-        server = self._running()
+        server = self._thread.running()
         found = fault_named(fault) if isinstance(fault, str) else fault
         if not isinstance(found, Fault):
             raise TypeError(f"expected the name of a fault, such as 'tls_expired', or a Fault, not {fault!r}")
-        return self._do(server.endpoint(found))
+        return self._thread.do(server.endpoint(found))
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -252,14 +172,14 @@ class Simulator:
         a block. Raises `RuntimeError` if the simulator is not running, or if it was stopped when the block ends, and
         `OSError` if another program takes the port at the moment at which it stops listening.
         """
-        server = self._running()
-        self._do(server.plain.refuse())
+        server = self._thread.running()
+        self._thread.do(server.plain.refuse())
         try:
             yield
         finally:
-            if self._server is not server:
+            if self._thread.server is not server:
                 raise RuntimeError("the simulator was stopped in a block of refusing(): call stop() after the block")
-            self._do(server.plain.open())
+            self._thread.do(server.plain.open())
 
     def reset(self) -> None:
         """Drops the queue, the mix, the latency and the record.
@@ -269,8 +189,8 @@ class Simulator:
         """
         self._schedule.clear()
         self._record.clear()
-        if self._server is not None:
-            self._server.set_latency(Latency(), self._seed)
+        if self._thread.server is not None:
+            self._thread.server.set_latency(Latency(), self._seed)
 
     # -- what can be known ---------------------------------------------------------------------------------------------
 
@@ -280,7 +200,7 @@ class Simulator:
 
         Raises `RuntimeError` if the simulator is not running.
         """
-        return f"http://127.0.0.1:{self._running().plain.port}"
+        return f"http://127.0.0.1:{self._thread.running().plain.port}"
 
     @property
     def requests(self) -> list[Received]:
@@ -307,4 +227,4 @@ class Simulator:
 
         One that its client has closed counts until the server has noticed, and one with TLS only after its handshake.
         """
-        return self._server.connections_open if self._server is not None else 0
+        return self._thread.server.connections_open if self._thread.server is not None else 0
