@@ -6,7 +6,6 @@ Rule: nothing is decoded twice, and what the decoder returns or raises reaches t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import Any, Final
 
 from anthropic_otel._core.attempt import Attempt
@@ -37,46 +36,32 @@ class ObservedDecoder:
         return self._shown(self._decoder.flush, last=True)
 
     def _shown(self, decode: Callable[[], Any], *, last: bool = False) -> Any:
-        with _Decoding(self._attempt, last=False):
+        try:
             decoded = decode()
-        if decoded is None or isinstance(decoded, (bytes, bytearray, memoryview)):
+            if decoded is not None and not isinstance(decoded, (bytes, bytearray, memoryview)):
+                return self._shown_one_by_one(decoded, last)
             # A decoder that the app has given the library may return other bytes, or none.
-            with _Decoding(self._attempt, last=last):
-                self._show(decoded if isinstance(decoded, bytes) else bytes(decoded or b""))
-            return decoded
-        return self._shown_one_by_one(decoded, last)
+            self._show(decoded if isinstance(decoded, bytes) else bytes(decoded or b""))
+        except BaseException as error:
+            self._attempt.fail(error)
+            raise
+        if last:
+            self._attempt.end(End.READ)
+        return decoded
 
     def _shown_one_by_one(self, decoded: Iterable[bytes], last: bool) -> Iterator[bytes]:
-        with _Decoding(self._attempt, last=last):
+        try:
             for chunk in decoded:
                 self._show(chunk)
                 yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._attempt.fail(error)
+            raise
+        if last:
+            self._attempt.end(End.READ)
 
     def _show(self, chunk: bytes) -> None:
         if self._reading.on_decoded(chunk):
             self._attempt.end(End.CLOSED)
-
-
-class _Decoding:
-    """A context manager around one step of a content decoder: an exception ends the attempt as failed, and goes on.
-
-    Without one, the attempt ends as read if the step is the `last`. A `GeneratorExit` ends nothing.
-    """
-
-    __slots__ = ("_attempt", "_last")
-
-    def __init__(self, attempt: Attempt, *, last: bool) -> None:
-        self._attempt = attempt
-        self._last = last
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            if self._last:
-                self._attempt.end(End.READ)
-        elif not isinstance(error, GeneratorExit):
-            self._attempt.fail(error)

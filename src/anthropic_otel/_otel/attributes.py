@@ -28,8 +28,8 @@ Attributes = dict[str, AttributeValue]
 Values = tuple[AttributeValue | None, ...]
 
 
-class _Places:
-    """The free places of a limit, `most` at first.
+class _Places(dict[str, object]):
+    """The values that have one of the `most` places of a limit.
 
     It takes no lock: a fork could leave that locked in the child, and a finalizer would wait for the code that it
     interrupts. The `pop` and `append` of a list are atomic, and so are the `setdefault` and `pop` of a dictionary.
@@ -38,47 +38,25 @@ class _Places:
     __slots__ = ("_free",)
 
     def __init__(self, most: int) -> None:
+        super().__init__()
         self._free: Final[list[None]] = [None] * most
 
-    def take(self, value: str, taken: dict[str, object]) -> bool:
-        """Adds `value` to `taken`, the values with a place, if a place is free. Returns whether it has one then."""
+    def take(self, value: str) -> bool:
+        """Gives `value` a place, if it has none and one is free. Returns whether it has one then."""
         try:
             self._free.pop()
         except IndexError:
             # Another thread may have taken the last one for the same value.
-            return value in taken
+            return value in self
         own = object()
-        if taken.setdefault(value, own) is not own:
+        if self.setdefault(value, own) is not own:
             self._free.append(None)
         return True
 
-    def give_back(self, value: str, taken: dict[str, object]) -> None:
-        """Removes `value` from `taken`, and frees its place. Does nothing if it has none."""
-        if taken.pop(value, None) is not None:
+    def give_back(self, value: str) -> None:
+        """Frees the place of `value`. Does nothing if it has none."""
+        if self.pop(value, None) is not None:
             self._free.append(None)
-
-
-class CardinalityLimit:
-    """A cardinality limit. Called with a value, it returns that value if it is among the first `most` distinct ones.
-
-    For a further value it returns `_OTHER`; also for one of more than 128 characters or that is not printable, which
-    does not count towards the limit. Thread-safe.
-    """
-
-    __slots__ = ("_places", "_values")
-
-    def __init__(self, most: int) -> None:
-        self._places: Final = _Places(most)
-        self._values: Final[dict[str, object]] = {}
-
-    def __call__(self, value: str) -> str:
-        # The length is checked first: a look-up of a long text would read all of it.
-        if len(value) > MAX_LENGTH or not (value in self._values or self._takes(value)):
-            return OTHER
-        return value
-
-    def _takes(self, value: str) -> bool:
-        return value.isprintable() and self._places.take(value, self._values)
 
 
 class Names:
@@ -88,16 +66,14 @@ class Names:
     names that an app has mistyped cannot use up the limit, and some of them are still recorded. Thread-safe.
     """
 
-    __slots__ = ("_answered", "_names", "_places", "_unanswered", "_unanswered_places")
+    __slots__ = ("_answered", "_names", "_unanswered")
 
     def __init__(self, most: int) -> None:
-        self._places: Final = _Places(most)
-        self._unanswered_places: Final = _Places(most // 2)
-        self._names: Final[dict[str, object]] = {}
-        self._unanswered: Final[dict[str, object]] = {}
-        """Those of `_names` that were never passed as answered."""
+        self._names: Final = _Places(most)
+        self._unanswered: Final = _Places(most // 2)
+        """Of those that have a place in `_names`, such that were never passed as answered."""
         self._answered: Final[set[str]] = set()
-        """The others of `_names`."""
+        """The others that have one."""
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
         """Returns `name` and remembers it, or beyond the limit returns `_OTHER`.
@@ -106,6 +82,7 @@ class Names:
         remembered as unanswered counts as answered from then on. For a name of more than 128 characters or that is not
         printable it returns `_OTHER`.
         """
+        # The length is checked first: a look-up of a long text would read all of it.
         if len(name) > MAX_LENGTH:
             return OTHER
         if name in self._answered or (not answered and name in self._names):
@@ -113,17 +90,30 @@ class Names:
         return name if self._takes(name, answered) else OTHER
 
     def _takes(self, name: str, answered: bool) -> bool:
-        if not name.isprintable() or not (answered or self._unanswered_places.take(name, self._unanswered)):
+        if not name.isprintable() or not (answered or self._unanswered.take(name)):
             return False
-        if not self._places.take(name, self._names):
-            self._unanswered_places.give_back(name, self._unanswered)
+        if not self._names.take(name):
+            self._unanswered.give_back(name)
             return False
         if answered:
             self._answered.add(name)
         if name in self._answered:
             # Also if it is another thread that has passed it as answered meanwhile.
-            self._unanswered_places.give_back(name, self._unanswered)
+            self._unanswered.give_back(name)
         return True
+
+
+class CardinalityLimit(Names):
+    """A cardinality limit. Called with a value, it returns that value if it is among the first `most` distinct ones.
+
+    For a further value it returns `_OTHER`; also for one of more than 128 characters or that is not printable, which
+    does not count towards the limit. Thread-safe.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, name: str, *, answered: bool = True) -> str:
+        return super().__call__(name, answered=answered)
 
 
 def last_part(model: str) -> str:
