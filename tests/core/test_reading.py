@@ -13,7 +13,7 @@ from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.event_stream import EventStreamReader, is_delta
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.start_of_body import JsonLines, StartOfBody, StartOfReply
-from anthropic_otel._core.stream_end import UNSEEN
+from anthropic_otel._core.stream_end import StreamEnd
 from core.notes import OVERLOADED, STOP, ManualClock
 
 
@@ -206,7 +206,7 @@ def test_a_compressed_stream_that_the_app_decodes_itself_has_an_unknown_end(
     """Where chunks came and none was seen decoded, nobody can say whether the stream was complete."""
     reading.on_chunk(b"compressed", encoded=True)
     reading.conclude(clock.time, read_to_end=True)
-    assert reading.end == UNSEEN
+    assert reading.end == StreamEnd(None)
 
 
 def test_a_compressed_stream_that_was_decoded_into_nothing_is_incomplete(reading: Reading, clock: ManualClock) -> None:

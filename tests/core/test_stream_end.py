@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from anthropic_otel._core.event_json import ApiError, JsonTypes
-from anthropic_otel._core.stream_end import Break, Dispatched, Events, StreamEnd, weightier
+from anthropic_otel._core.event_stream import EventStreamReader
+from anthropic_otel._core.stream_end import Break, Dispatched, StreamEnd, weightier
 
 
 def test_an_error_weighs_more_than_an_end_and_an_end_more_than_nothing() -> None:
@@ -15,9 +16,9 @@ def test_an_error_weighs_more_than_an_end_and_an_end_more_than_nothing() -> None
 
 def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> None:
     """The SDK reads no further than the first error; usage is in the first and the last event of a message."""
-    events = Events()
+    end = StreamEnd()
     told = [
-        events.dispatch(name, data)
+        end.dispatch(name, data)
         for name, data in (
             *((b"message_start", b"1"), (b"message_start", b"2"), (b"message_delta", b"0")),
             *((b"message_delta", b"3"), (b"message_delta", b"4")),
@@ -27,10 +28,9 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
         )
     ]
     assert told == [*[None] * 7, Dispatched.STOP, Dispatched.ERROR, Dispatched.ERROR]
-    assert events.end(None, is_event_stream=True, read_to_end=False) == StreamEnd(
+    assert end == StreamEnd(
         complete=True,
         error=ApiError("api_error", raw_type="api_error"),
-        is_event_stream=True,
         first_event=b"1",
         deltas=(b"3", b"4"),
     )
@@ -39,61 +39,62 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
 def test_an_end_is_unchecked_after_an_event_of_its_chunk_that_is_too_long() -> None:
     """An end event that comes in one chunk with a long event is told apart, as the SDK may not have got to it."""
     for long, unchecked in ((True, True), (False, False)):
-        events = Events()
+        end = StreamEnd()
         if long:
-            events.dispatch_long(b"content_block_delta", JsonTypes())
-        events.stop()
-        end = events.end(None, is_event_stream=True, read_to_end=False)
+            end.dispatch_long(b"content_block_delta", JsonTypes())
+        end.stop()
         assert end.unchecked is unchecked
-        left = end.undecoded()
-        assert (left.complete, left.invalid) == ((False, True) if unchecked else (True, False))
+        end.could_not_be_taken()
+        assert (end.complete, end.invalid) == ((False, True) if unchecked else (True, False))
 
 
 def test_an_end_in_the_last_chunk_is_unchecked_unless_something_was_found_in_it() -> None:
     """The SDK may have stopped at an event before it, for another reason than that it cannot be decoded."""
-    for found, complete in ((None, False), (Break.AFTER_END, True)):
-        events = Events()
-        events.stop()
-        end = events.end(found, decided_last=True, is_event_stream=True, read_to_end=False)
+    stop = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
+    for after, complete in ((b"", False), (b"event: message_delta\ndata: {\n\n", True)):
+        reader = EventStreamReader()
+        reader.feed(stop + after)
+        end = reader.finish(read_to_end=False)
         assert end.complete
-        assert end.undecoded().complete is complete
+        end.could_not_be_taken()
+        assert end.complete is complete
 
 
 def test_an_end_event_is_kept_where_it_says_more() -> None:
     """The end event of Amazon Bedrock has the usage in it. Others say nothing but their type, and are not kept."""
     for data, kept in ((b'{"type": "message_stop"}', False), (b'{"type": "message_stop", "metrics": {"a": 1}}', True)):
-        events = Events()
-        events.dispatch(b"message_stop", data)
-        assert events.end(None, is_event_stream=True, read_to_end=False).stop_event == (data if kept else None)
+        end = StreamEnd()
+        end.dispatch(b"message_stop", data)
+        assert end.stop_event == (data if kept else None)
 
 
 def test_an_end_event_without_data_is_none() -> None:
     """The SDK dispatches no event without data."""
-    events = Events()
-    assert events.dispatch(b"message_stop", b"") is None
-    assert not events.complete
+    end = StreamEnd()
+    assert end.dispatch(b"message_stop", b"") is None
+    assert not end.complete
 
 
 def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
     """An event that cannot be decoded decides before an error and an end that came with or after it."""
-    events = Events()
-    events.dispatch(b"message_start", b"{}")
-    events.dispatch(b"message_delta", b"{}")
-    events.stop()
-    events.fail(ApiError("api_error"))
-    end = events.end(Break.BEFORE_END, is_event_stream=True, read_to_end=False)
+    end = StreamEnd()
+    end.dispatch(b"message_start", b"{}")
+    end.dispatch(b"message_delta", b"{}")
+    end.stop()
+    end.fail(ApiError("api_error"))
+    end.broke_off(Break.BEFORE_END)
     assert (end.complete, end.error, end.invalid) == (False, None, True)
     assert (end.first_event, end.deltas) == (b"{}", ())
 
 
 def test_of_an_event_that_is_too_long_the_types_count() -> None:
     """An event that is not kept is known by the types that passed, and a delta before it stays."""
-    events, types = Events(), JsonTypes()
-    events.dispatch(b"message_delta", b"1")
-    assert events.dispatch_long(b"message_delta", types) is None
-    assert events.deltas == (b"1",)
+    end, types = StreamEnd(), JsonTypes()
+    end.dispatch(b"message_delta", b"1")
+    assert end.dispatch_long(b"message_delta", types) is None
+    assert end.deltas == (b"1",)
     types.feed(b'{"type": "error", "error": {"type": "overloaded_error", "details": {"error_code": "busy"}}}')
-    assert events.dispatch_long(b"error", types) is Dispatched.ERROR
-    assert events.error == ApiError("overloaded_error", "busy", "overloaded_error")
-    assert events.dispatch_long(b"message_stop", types) is Dispatched.STOP
-    assert Events().dispatch_long(b"error", JsonTypes()) is Dispatched.ERROR
+    assert end.dispatch_long(b"error", types) is Dispatched.ERROR
+    assert end.error == ApiError("overloaded_error", "busy", "overloaded_error")
+    assert end.dispatch_long(b"message_stop", types) is Dispatched.STOP
+    assert StreamEnd().dispatch_long(b"error", JsonTypes()) is Dispatched.ERROR

@@ -148,7 +148,7 @@ class Attempt(AttemptState):
         if reading is not None:
             reading.conclude(now, read_to_end=how is End.READ)
             if how is End.UNDECODED and reading.end is not None:
-                reading.end = reading.end.undecoded()
+                reading.end.could_not_be_taken()
             if self.response is not None:
                 found = self.response.judge(reading.start, reading.last, reading.has_sought, whole=bool(reading.last))
                 self.api_error = found or self.api_error

@@ -25,7 +25,8 @@ from anthropic_otel._core.aws_frames import (
     is_possible,
 )
 from anthropic_otel._core.event_json import ERROR, MESSAGE_STOP, JsonTypes
-from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Break, Dispatched, Events, StreamEnd, weightier
+from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Break, Dispatched, StreamEnd, weightier
+from anthropic_otel._core.stream_reader import StreamReader
 
 _BYTES: Final = b'"bytes":"'
 _DELTA: Final = b"{" + _BYTES + binascii.b2a_base64(b'{"type":"content_block_delt', newline=False)
@@ -33,74 +34,27 @@ _DELTA: Final = b"{" + _BYTES + binascii.b2a_base64(b'{"type":"content_block_del
 _DELTA_LENGTH: Final = len(_DELTA)
 
 
-class AwsEventStreamReader:
+class AwsEventStreamReader(StreamReader["_LongFrame"]):
     """Finds out how one stream of AWS frames ends, from the chunks of its body.
 
-    Keeps at most nine times `MAX_KEPT` bytes between two chunks. No method raises, whatever the bytes are. All bytes
-    after a frame that botocore is known to raise for are ignored.
+    Keeps at most nine times `MAX_KEPT` bytes between two chunks. All bytes after a frame that botocore is known to
+    raise for are ignored.
     """
 
-    __slots__ = ("_broken", "_decided_in", "_events", "_headers", "_last", "_long", "_rest")
+    __slots__ = ("_broken", "_headers")
 
     def __init__(self) -> None:
-        self._events: Final = Events()
-        self._rest = b""
-        """The beginning of a frame whose end has not come yet."""
-        self._long: _LongFrame | None = None
-        self._last = b""
-        """The text whose frames were dispatched last, all by one chunk."""
-        self._decided_in: bytes | None = None
-        """The `_last` at the first event that decided how the stream ends: the same object until a later dispatch."""
+        super().__init__(StreamEnd())
         self._headers = _NO_HEADERS
         """The bytes of the headers of the last `chunk` frame. All of a stream have the same."""
         self._broken = False
         """Whether there was a frame that botocore raises for. All bytes after it are ignored."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
+        return None if self._broken else super().feed(chunk)
 
-        Else `None`.
-        """
-        if self._broken:
-            return None
-        if self._long is None:
-            self._events.long = False
-            return self._take(self._rest + chunk if self._rest else chunk)
-        end = self._long.feed(chunk)
-        if self._long.missing:
-            return None
-        decided = self._dispatch_long(self._long)
-        if decided is not None:
-            self._decided_in = _NOT_KEPT
-        self._long = None
-        # The SDK reads no further than an error: whatever follows it was not met.
-        return decided if decided is Dispatched.ERROR else weightier(decided, self._take(chunk[end:]))
-
-    def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended. To be called once, after the last chunk.
-
-        `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
-        a frame that it could not decode: the frames of the last chunk are decoded to find out.
-        """
-        found = None if read_to_end else self._break()
-        return self._events.end(
-            found,
-            decided_last=self._decided_in is self._last,
-            is_event_stream=self._is_event_stream(),
-            read_to_end=read_to_end,
-        )
-
-    def _break(self) -> Break | None:
-        """Returns where the SDK met a frame that it cannot decode, else `None`.
-
-        Looks at the frames that were dispatched last, and then at what has come behind them. `None` too if these cannot
-        matter (`Events.ended_before`).
-        """
-        decided = self._decided_in is not None and self._decided_in is not self._last
-        ended = self._events.ended_before(decided=decided)
-        if ended is None:
-            return None
-        found = _break_in(self._last, ended=ended)
+    def _break_in_last(self, *, ended: bool) -> Break | None:
+        found = _break_in(self.last, ended=ended)
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
@@ -108,14 +62,13 @@ class AwsEventStreamReader:
 
         `False` if the end event or an error came before.
         """
-        return self._decided_in is None and (self._broken or (len(self._rest) >= PRELUDE and not begins(self._rest)))
+        return self._decided_in is None and (self._broken or (len(self.rest) >= PRELUDE and not begins(self.rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:
-        """Dispatches the whole frames of `text`, which begins where a frame does. Keeps the rest for the next chunk.
+        """Does what it does for any stream, and skips deltas, which decide nothing.
 
-        Skips deltas, which decide nothing. At a frame whose lengths botocore rejects, or a long one whose prelude has a
-        wrong checksum, the stream is broken: that frame and all after it are ignored. Returns the weightiest
-        (`weightier`) of the events that decide how the stream ends, `None` if none does.
+        At a frame whose lengths botocore rejects, or a long one whose prelude has a wrong checksum, the stream is
+        broken: that frame and all after it are ignored.
         """
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:
@@ -136,29 +89,15 @@ class AwsEventStreamReader:
                 decided = weightier(decided, self._dispatch(text[at:end], PRELUDE + header_length))
                 headers = self._headers
             at = end
-        self._keep(text, at, decided)
+        if at:
+            self._keep(text, at, decided, _last_frames)
+        self.rest = text[at:] if not self._broken else b""
+        if len(self.rest) > MAX_KEPT:
+            self._long, self.rest = _LongFrame(self.rest), b""
         return decided
 
-    def _keep(self, text: bytes, at: int, decided: Dispatched | None) -> None:
-        """Keeps `text`, whose frames before `at` were dispatched, for `finish`, and its rest for the next chunk.
-
-        Keeps only the last frames of a `text` that is longer than `MAX_LAST`, of a rest longer than `MAX_KEPT` only
-        what `_LongFrame` keeps, and no rest of a broken stream. Without a dispatched frame the `text` kept before
-        stays.
-
-        `decided` is the deciding event that was dispatched, `None` without one.
-        """
-        if at:
-            whole = len(text) <= MAX_LAST
-            self._last = text if whole else _last_frames(text, at)
-            if decided is not None and self._decided_in is None:
-                self._decided_in = self._last if whole else _NOT_KEPT
-        self._rest = text[at:] if not self._broken else b""
-        if len(self._rest) > MAX_KEPT:
-            self._long, self._rest = _LongFrame(self._rest), b""
-
     def _dispatch(self, frame: bytes, payload_at: int) -> Dispatched | None:
-        """Passes the event or error of a whole frame to `_events`. The payload begins at `payload_at` in the frame.
+        """Passes the event or error of a whole frame to `_end`. The payload begins at `payload_at` in the frame.
 
         Returns the event or error if it decides how the stream ends, else `None`: also for a frame that the SDK cannot
         decode, which `finish` reports. Remembers the headers of a `chunk` frame. Of a frame longer than `MAX_KEPT` it
@@ -170,31 +109,27 @@ class AwsEventStreamReader:
             headers = headers_of(frame[PRELUDE:payload_at])
             error = error_of(headers, frame[payload_at:-CRC])
             if error is not None:
-                return self._events.fail(error)
+                return self._end.fail(error)
             name, data = event_of(headers, frame[payload_at:-CRC])
         except ValueError:
             # The SDK raises for this frame, so that no frame follows. `finish` reports it.
             return None
         if headers.get(":event-type") == "chunk":
             self._headers = frame[PRELUDE:payload_at]
-        return self._events.dispatch(name, data)
+        return self._end.dispatch(name, data)
 
     def _dispatch_long(self, frame: _LongFrame) -> Dispatched | None:
         self._broken = not frame.is_intact
-        return frame.dispatch(self._events) if frame.is_intact else None
+        return frame.dispatch(self._end) if frame.is_intact else None
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body is one by its first bytes, `None` if that is not known, as for an empty body."""
-        if self._last or self._long is not None or self._decided_in is not None:
+        if self.last or self._long is not None or self._decided_in is not None:
             return True
-        return begins(self._rest) if self._rest else False if self._broken else None
+        return begins(self.rest) if self.rest else False if self._broken else None
 
 
 _NO_HEADERS: Final = b"\xff" * 256
 """Bytes that are equal to the headers of no frame."""
-
-_NOT_KEPT: Final = b"..."
-"""A placeholder for text that was too long to keep. It is not empty and has no frame."""
 
 
 class _LongFrame:
@@ -224,15 +159,15 @@ class _LongFrame:
             self._base64 = begun[found + len(_BYTES) :]
             self._decode()
 
-    def feed(self, chunk: bytes) -> int:
-        """Takes the next bytes of the frame. Returns how many bytes of `chunk` belong to it."""
+    def feed(self, chunk: bytes) -> int | None:
+        """Takes the next bytes of the frame. Returns how many bytes of `chunk` belong to it, `None` if more will."""
         part = chunk[: self.missing]
         self.missing -= len(part)
         self._check(part)
         if self._base64 is not None:
             self._base64 += part
             self._decode()
-        return len(part)
+        return len(part) if not self.missing else None
 
     def _decode(self) -> None:
         text, quote, _ = (self._base64 or b"").partition(b'"')
@@ -254,12 +189,12 @@ class _LongFrame:
         checksum: int = unpack_from("!I", self._checksum)[0]
         return self._crc == checksum
 
-    def dispatch(self, events: Events) -> Dispatched | None:
-        """Passes the frame's event or error to `events`, once the frame is complete. Returns what `events` returns."""
+    def dispatch(self, end: StreamEnd) -> Dispatched | None:
+        """Passes the frame's event or error to `end`, once the frame is complete. Returns what `end` returns."""
         error = error_of(self._headers)
         if error is not None:
-            return events.fail(error)
-        return events.dispatch_long(self._types.event, self._types)
+            return end.fail(error)
+        return end.dispatch_long(self._types.event, self._types)
 
 
 def _last_frames(text: bytes, end: int) -> bytes:

@@ -18,15 +18,8 @@ from typing import Final
 from anthropic_otel._core.event_json import known_error
 from anthropic_otel._core.event_text import break_in, fields_of
 from anthropic_otel._core.long_event import LongEvent
-from anthropic_otel._core.stream_end import (
-    MAX_KEPT,
-    MAX_LAST,
-    Break,
-    Dispatched,
-    Events,
-    StreamEnd,
-    weightier,
-)
+from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Break, Dispatched, StreamEnd, weightier
+from anthropic_otel._core.stream_reader import NOT_KEPT, StreamReader
 
 DELTA: Final = b"event: content_block_delta\nd"
 AFTER_DELTA: Final = b"event: content_block_delta\ne"
@@ -39,78 +32,47 @@ NEWLINE: Final = ord("\n")
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _FIELDS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_FIELD: Final = len(b"event:")
-_NOT_KEPT: Final = b"..."
-"""A placeholder for text that was too long to keep. It is not empty and is no event."""
 
 
-class EventStreamReader:
+class EventStreamReader(StreamReader[LongEvent]):
     """Finds out how one SSE stream ends, from the chunks of its decoded body.
 
-    Keeps at most seven times `MAX_KEPT` bytes, and the last chunk. No method raises, whatever the bytes are. `by_names`
-    is whether the SDK decodes only events whose names it knows, as up to 1.15.
+    Keeps at most seven times `MAX_KEPT` bytes, and the last chunk. `by_names` is whether the SDK decodes only events
+    whose names it knows, as up to 1.15.
 
-    - `rest`: the beginning of an event whose end has not come yet, or a placeholder for one that is too long to be
-      kept. Empty between two events: a whole event may be left out of `feed` then if it decides nothing, and is put
-      into `last` in its place.
-    - `last`: the text whose events were dispatched last, all by one chunk; of a text of several events that is longer
-      than `MAX_LAST`, the last of them.
+    `rest` is a placeholder for the beginning of an event that is too long to be kept. While it is empty, a whole event
+    may be left out of `feed` if it decides nothing, and is put into `last` in its place.
     """
 
-    __slots__ = ("_after_cr", "_by_names", "_decided_in", "_events", "_found", "_long", "_start", "last", "rest")
+    __slots__ = ("_after_cr", "_found", "_start")
 
     def __init__(self, *, by_names: bool = False) -> None:
-        self._by_names: Final = by_names
-        self._events: Final = Events(by_names=by_names)
-        self.rest = b""
-        self._long: LongEvent | None = None
-        self.last = b""
-        self._decided_in: bytes | None = None
-        """The `last` at the first event that decided how the stream ends: the same object until a later dispatch."""
+        super().__init__(StreamEnd(by_names=by_names))
         self._found: Break | None = None
         """Where the SDK met an event that it cannot decode, in a `last` that decided and was too long to be kept."""
         self._start = b""
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
-
-        Else `None`.
-        """
-        if self.rest or not (is_delta(chunk) or self._may_skip(chunk)):
-            return self._feed(chunk)
-        self.last = chunk
-        return None
+        if not self.rest and (is_delta(chunk) or self._may_skip(chunk)):
+            self.last = chunk
+            return None
+        if len(self._start) < _LONGEST_FIELD:
+            self._start = (self._start + chunk).lstrip(_BLANK)[:_LONGEST_FIELD]
+        return super().feed(_with_newlines(self._without_cut(chunk)) if self._after_cr or CR in chunk else chunk)
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended, and frees what was kept of it. To be called once, after the last chunk.
-
-        `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
-        an event that it could not decode: the events that were dispatched last are parsed to find out. At the end of
-        the body the SDK takes what is left for text too, though no blank line ends it: that must be UTF-8.
-        """
-        found = self._break_at_end() if read_to_end else self._break()
-        is_event_stream, decided_last = self._is_event_stream(), self._decided_in is self.last
-        if is_event_stream is False:
-            self._events.untold = self._events.untold or known_error(self.last + self.rest)
-        # The loop that reads the body may keep the reader a while.
-        self.rest = self.last = b""
-        return self._events.end(
-            found, decided_last=decided_last, is_event_stream=is_event_stream, read_to_end=read_to_end
-        )
+        if self._is_event_stream() is False:
+            self._end.untold = self._end.untold or known_error(self.last + self.rest)
+        return super().finish(read_to_end=read_to_end)
 
     def _break(self) -> Break | None:
-        """Returns where the SDK met an event that it cannot decode, in the last chunk, else `None`.
+        # If the chunk that decided how the stream ends was too long to be kept, what was found in it counts first.
+        return self._found or super()._break()
 
-        If the chunk that decided how the stream ends was too long to be kept, what was found in it as it came counts
-        first. `None` too if the last chunk cannot matter or what is kept of it is longer than `MAX_LAST`.
-        """
-        if self._found is not None:
-            return self._found
-        decided = self._decided_in is not None and self._decided_in is not self.last
-        ended = self._events.ended_before(decided=decided)
-        if ended is None or len(self.last) > MAX_LAST:
-            return None
-        return break_in(_with_newlines(self.last), self._by_names, ended=ended)
+    def _break_in_last(self, *, ended: bool) -> Break | None:
+        text = self.last
+        return break_in(_with_newlines(text), self._end.by_names, ended=ended) if len(text) <= MAX_LAST else None
 
     def _break_at_end(self) -> Break | None:
         """Returns where the SDK raises for bytes behind the last event that are no UTF-8.
@@ -119,7 +81,7 @@ class EventStreamReader:
         not say so, or in a way that the HTTP client does not know. Of an event too long to be kept only the last bytes
         are looked at, and the first if the body begins with it.
         """
-        if self._events.error is not None:
+        if self._end.error is not None:
             return None
         try:
             if self._long is None:
@@ -129,25 +91,8 @@ class EventStreamReader:
                 _UTF_8().decode(self._start if not self.last else b"")
                 _UTF_8().decode(self._long.tail, True)
         except UnicodeDecodeError:
-            return Break.AFTER_END if self._events.complete else Break.BEFORE_END
+            return Break.AFTER_END if self._end.complete else Break.BEFORE_END
         return None
-
-    def _feed(self, chunk: bytes) -> Dispatched | None:
-        if len(self._start) < _LONGEST_FIELD:
-            self._start = (self._start + chunk).lstrip(_BLANK)[:_LONGEST_FIELD]
-        text = _with_newlines(self._without_cut(chunk)) if self._after_cr or CR in chunk else chunk
-        if self._long is None:
-            self._events.long = False
-            return self._take(self.rest + text, len(self.rest))
-        end = self._long.feed(text)
-        if end is None:
-            return None
-        decided = self._events.dispatch_long(self._long.name, self._long.types)
-        if decided is not None:
-            self._decided_in = _NOT_KEPT
-        self.rest, self._long = b"", None
-        # The SDK reads no further than an error: whatever follows it was not met.
-        return decided if decided is Dispatched.ERROR else weightier(decided, self._take(text[end:], 0))
 
     def _may_skip(self, chunk: bytes) -> bool:
         """Returns whether a chunk is known to consist of whole events that decide nothing, whatever they are named.
@@ -175,28 +120,22 @@ class EventStreamReader:
         self._after_cr = self._after_cr or chunk[-1:] == b"\r"
         return chunk
 
-    def _take(self, text: bytes, known: int) -> Dispatched | None:
-        """Dispatches the whole events of `text`, which starts where an event starts, and keeps the rest.
-
-        The dispatched events are kept too, for `finish`, the last ones of a long `text`; of a rest beyond `MAX_KEPT`
-        what `LongEvent` keeps. No event ends in the first `known` bytes. Returns the weightiest (`weightier`) of the
-        events that decide how the stream ends, `None` if none does.
-        """
-        decided, end = None, text.rfind(b"\n\n", max(known - 1, 0)) + 2
+    def _take(self, text: bytes) -> Dispatched | None:
+        # No event ends in what is known.
+        decided, end = None, text.rfind(b"\n\n", max(len(self.rest) - 1, 0)) + 2
         if end > 1:
             if not _decides_nothing(text, end):
                 for event in text[: end - 2].split(b"\n\n"):
                     decided = weightier(decided, self._dispatch(event.strip(b"\n")))
-            whole = len(text) <= MAX_LAST
-            self.last = text if whole else _last_events(text, end)
-            if decided is not None and self._decided_in is None:
-                self._decided_in = self.last if whole else _NOT_KEPT
-                self._found = None if whole else break_in(text[:end], self._by_names, ended=False)
+            undecided = self._decided_in is None
+            self._keep(text, end, decided, _last_events)
+            if undecided and self._decided_in is NOT_KEPT:
+                self._found = break_in(text[:end], self._end.by_names, ended=False)
             text = text[end:]
         # A blank line before an event dispatches nothing.
         self.rest = text = text.lstrip(b"\n")
         if len(text) > MAX_KEPT:
-            self._long, self.rest = LongEvent(text), _NOT_KEPT
+            self._long, self.rest = LongEvent(text), NOT_KEPT
         return decided
 
     def _dispatch(self, event: bytes) -> Dispatched | None:
@@ -207,9 +146,8 @@ class EventStreamReader:
         """
         # A long event is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
-            long = LongEvent(event + b"\n")
-            return self._events.dispatch_long(long.name, long.types)
-        return self._events.dispatch(*fields_of(event))
+            return LongEvent(event + b"\n").dispatch(self._end)
+        return self._end.dispatch(*fields_of(event))
 
     def _is_event_stream(self) -> bool | None:
         """Returns whether the body begins with the name of an SSE field and a colon; blanks before it are skipped.

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from anthropic_otel._core.event_json import JsonTypes
+from anthropic_otel._core.stream_end import Dispatched, StreamEnd
 
 _CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
 """The bytes of UTF-8 that begin no character."""
@@ -34,6 +35,10 @@ class LongEvent:
     def tail(self) -> bytes:
         """The last bytes of what was fed, at most `_LONGEST_NAME_LINE`, beginning with a whole character."""
         return self._before.lstrip(_CONTINUATIONS)
+
+    def dispatch(self, end: StreamEnd) -> Dispatched | None:
+        """Passes the event to `end`, once it is complete. Returns what `end` returns."""
+        return end.dispatch_long(self.name, self.types)
 
     def feed(self, text: bytes) -> int | None:
         """Takes the event's next text. Returns the index in `text` after its blank line, else `None`."""

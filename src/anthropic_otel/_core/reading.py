@@ -7,32 +7,18 @@ event stream ends, or the beginning, the last byte and one word of any other bod
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.event_stream import AFTER_DELTA, CR, DATA, DELTA, NEWLINE, EventStreamReader
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.start_of_body import StartOfBody
-from anthropic_otel._core.stream_end import UNSEEN, Dispatched, StreamEnd
+from anthropic_otel._core.stream_end import Dispatched, StreamEnd
+from anthropic_otel._core.stream_reader import StreamReader
 
 _SECOND: Final = 1e9
 _ERROR: Final = Dispatched.ERROR
 """A name for speed: before 3.12 a look-up of an enumeration's member runs Python code."""
-
-
-class BodyReader(Protocol):
-    """Finds out from its chunks how an event stream ends. No method raises."""
-
-    def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
-
-        Else `None`.
-        """
-        ...
-
-    def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended. Called once. `read_to_end` is whether the app has read the last byte."""
-        ...
 
 
 class BodyEnds(Protocol):
@@ -96,7 +82,7 @@ class Reading:
         "start",
     )
 
-    def __init__(self, clock: Clock, reader: BodyReader | StartOfBody | None) -> None:
+    def __init__(self, clock: Clock, reader: StreamReader[Any] | StartOfBody | None) -> None:
         self.clock_now: Final = clock.seconds
         self.asked_at: float | None = None
         self._got = 0.0
@@ -289,4 +275,4 @@ class Reading:
             self.last = reader.last if read_to_end else b""
             self.has_sought = reader.finish(read_to_end=read_to_end)
         elif reader is not None:
-            self.end = UNSEEN if hidden else reader.finish(read_to_end=read_to_end)
+            self.end = StreamEnd(None) if hidden else reader.finish(read_to_end=read_to_end)

@@ -22,9 +22,9 @@ from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.reading import BodyReader
 from anthropic_otel._core.start_of_body import JsonLines, StartOfBody, StartOfReply
 from anthropic_otel._core.stream_end import StreamEnd
+from anthropic_otel._core.stream_reader import StreamReader
 
 _STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
 _JSON: Final = (Expected.JSON, Expected.JSON_LINES, Expected.JSON_OR_EVENT_STREAM)
@@ -92,7 +92,7 @@ class Response:
         """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
         return self._is_json and not self.is_unexpected
 
-    def body_reader(self, *, by_names: bool) -> BodyReader | StartOfBody | None:
+    def body_reader(self, *, by_names: bool) -> StreamReader[Any] | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
 
         It reads an event stream, or keeps the body's beginning. `by_names` is whether the SDK decodes only stream

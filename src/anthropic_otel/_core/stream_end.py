@@ -8,7 +8,7 @@ byte. While a stream runs, an event is parsed only where its name does not tell 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -64,15 +64,15 @@ def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | 
     return one if one is Dispatched.ERROR else other or one
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class StreamEnd:
-    """How a stream ended.
+    """How a stream ended; while it runs, what its dispatched events say of that so far. No method raises.
 
     Where several facts hold, `error` decides before `invalid`, and `invalid` before `complete`.
 
     - `complete`: whether the SDK came to `message_stop`: no error, and nothing that it could not decode, was before.
       `None` if the events could not be seen.
-    - `error`: the error in the `error` event, `None` without such an event.
+    - `error`: the error in the first `error` event, `None` without such an event.
     - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
       without a name, or in a body that is no event stream; `None` without one.
     - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
@@ -88,9 +88,12 @@ class StreamEnd:
       final `usage`. Empty if it was found here that the SDK stopped at an earlier event.
     - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
       `None`.
+    - `by_names`: whether the SDK decodes only events whose SSE name it knows, as up to 1.15. Not compared.
+    - `long`: whether an event that was too long to be kept ended in the current chunk. The reader clears it at the
+      next chunk. Not compared.
     """
 
-    complete: bool | None
+    complete: bool | None = False
     error: ApiError | None = None
     untold: ApiError | None = None
     invalid: bool = False
@@ -100,47 +103,8 @@ class StreamEnd:
     first_event: bytes | None = None
     deltas: tuple[bytes, ...] = ()
     stop_event: bytes | None = None
-
-    def undecoded(self) -> StreamEnd:
-        """Returns the end of the stream if the SDK has closed it because of an event that it could not take.
-
-        That is `invalid` and not `complete`, and has no error and no `stop_event`. The event may have been too long to
-        be kept. It came before the end event, unless that is known to have been read: then this is returned unchanged.
-        """
-        if self.complete and not self.unchecked:
-            return self
-        return replace(self, complete=False, invalid=True, error=None, stop_event=None)
-
-
-UNSEEN: Final = StreamEnd(None)
-"""The end of a stream whose events could not be seen: the app read its bytes without decoding their encoding."""
-
-
-class Events:
-    """Collects what the dispatched events of one stream say about its end. No method raises.
-
-    - `by_names`: whether the SDK decodes only events whose SSE name it knows, as up to 1.15.
-    - `complete`: whether `message_stop` came, and no error before it.
-    - `error`: the first error, `None` without one.
-    - `first`, `deltas`, `stop_event`: as `first_event`, `deltas` and `stop_event` of `StreamEnd`.
-    - `long`: whether an event that was too long to be kept ended in the current chunk. The reader clears it at the
-      next chunk.
-    - `unchecked`: whether the end event came in one chunk with an event before it that was too long to be kept.
-    - `untold`: as in `StreamEnd`; the reader sets it for a body that is no event stream.
-    """
-
-    __slots__ = ("_by_names", "complete", "deltas", "error", "first", "long", "stop_event", "unchecked", "untold")
-
-    def __init__(self, *, by_names: bool = False) -> None:
-        self._by_names: Final = by_names
-        self.complete = False
-        self.error: ApiError | None = None
-        self.first: bytes | None = None
-        self.deltas: tuple[bytes, ...] = ()
-        self.stop_event: bytes | None = None
-        self.long = False
-        self.unchecked = False
-        self.untold: ApiError | None = None
+    by_names: bool = field(default=False, compare=False)
+    long: bool = field(default=False, compare=False)
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
         """Takes a dispatched event: its name, `None` without one, and its JSON.
@@ -151,15 +115,15 @@ class Events:
             return self.fail(api_error(data))
         if name is None and self.untold is None:
             self.untold = known_error(data)
-        name = meaning_of(name, data, by_names=self._by_names)
+        name = meaning_of(name, data, by_names=self.by_names)
         if name == MESSAGE_STOP:
             if len(data) > _PLAIN_STOP:
                 self.stop_event = data
             return self.stop()
         if name == MESSAGE_DELTA:
             self.deltas = (*self.deltas[-MAX_DELTAS + 1 :], data)
-        elif name == MESSAGE_START and self.first is None:
-            self.first = data
+        elif name == MESSAGE_START and self.first_event is None:
+            self.first_event = data
         return None
 
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
@@ -170,11 +134,9 @@ class Events:
         self.long = True
         if name == ERROR:
             return self.fail(ApiError(types.error or OTHER, types.code, types.error))
-        if name is not None and name not in NAMES and not self._by_names:
+        if name is not None and name not in NAMES and not self.by_names:
             name = types.event
-        if name == MESSAGE_STOP:
-            return self.stop()
-        return None
+        return self.stop() if name == MESSAGE_STOP else None
 
     def stop(self) -> Dispatched:
         """Records that the end event was dispatched: the stream is complete, unless an error came before.
@@ -191,39 +153,24 @@ class Events:
         self.error = self.error or error
         return Dispatched.ERROR
 
-    def ended_before(self, *, decided: bool) -> bool | None:
-        """Returns whether the stream's end event came before its last chunk; `None` if that chunk cannot matter.
+    def broke_off(self, found: Break) -> None:
+        """Records that the SDK met an event that it cannot decode: after it an error does not count.
 
-        A reader asks before it searches the last chunk for an event that the SDK cannot decode. `decided` is whether an
-        earlier chunk had the end event or an error. The last chunk can matter then only if an error followed the end.
+        If it met that before the end, no end event counts either.
         """
-        ended = decided and self.complete
-        return None if decided and not (ended and self.error) else ended
+        self.error = None
+        if found is Break.BEFORE_END:
+            # The API sends `message_delta` last. The SDK has not read it if it stopped at an earlier event.
+            self.complete, self.invalid, self.deltas, self.stop_event = False, True, (), None
 
-    def end(
-        self, found: Break | None, *, decided_last: bool = False, is_event_stream: bool | None, read_to_end: bool
-    ) -> StreamEnd:
-        """Returns how the stream ended.
+    def could_not_be_taken(self) -> None:
+        """Records that the SDK has closed the stream because of an event that it could not take.
 
-        `found` is where the SDK met an event that it cannot decode, `None` if it met none. After such an event an error
-        does not count, nor an end event if the SDK met it before the end. `decided_last` is whether the first event
-        that decided how the stream ended came with the last chunk. `is_event_stream` and `read_to_end` are copied into
-        the result.
+        Then it is `invalid` and not `complete`, and has no error and no `stop_event`. The event may have been too long
+        to be kept. It came before the end event, unless that is known to have been read: then nothing changes.
         """
-        # The API sends `message_delta` last. The SDK has not read it if it stopped at an earlier event.
-        deltas, stop = ((), None) if found is Break.BEFORE_END else (self.deltas, self.stop_event)
-        return StreamEnd(
-            complete=self.complete and found is not Break.BEFORE_END,
-            error=self.error if found is None else None,
-            untold=self.untold,
-            invalid=found is Break.BEFORE_END,
-            unchecked=self.unchecked or (decided_last and found is None),
-            read_to_end=read_to_end,
-            is_event_stream=is_event_stream,
-            first_event=self.first,
-            deltas=deltas,
-            stop_event=stop,
-        )
+        if not self.complete or self.unchecked:
+            self.complete, self.invalid, self.error, self.stop_event = False, True, None, None
 
 
 def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | None:

@@ -1,0 +1,126 @@
+"""Reads an event stream chunk by chunk: what SSE and the frames of AWS have in common.
+
+Rule: what is kept between two chunks is bounded: the beginning of an event, and the text whose events came last, in
+which the SDK has stopped if it could not decode one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+from anthropic_otel._core.stream_end import MAX_LAST, Break, Dispatched, StreamEnd, weightier
+
+NOT_KEPT: Final = b"..."
+"""A placeholder for text that was too long to keep. It is not empty, and is no event and no frame."""
+
+
+class LongPart(Protocol):
+    """An event or a frame that is too long to be kept."""
+
+    def feed(self, text: bytes) -> int | None:
+        """Takes its next bytes. Returns the index in `text` where it ends, `None` if it goes on."""
+        ...
+
+    def dispatch(self, end: StreamEnd) -> Dispatched | None:
+        """Passes its event or error to `end`, once it is complete. Returns what `end` returns."""
+        ...
+
+
+Long = TypeVar("Long", bound=LongPart)
+
+
+class StreamReader(Generic[Long]):
+    """Finds out how one event stream ends, from the chunks of its body. No method raises, whatever the bytes are.
+
+    - `rest`: the beginning of an event whose end has not come yet, empty between two events.
+    - `last`: the text whose events were dispatched last, all by one chunk; of a text of several events that is longer
+      than `MAX_LAST`, the last of them.
+    """
+
+    __slots__ = ("_decided_in", "_end", "_long", "last", "rest")
+
+    def __init__(self, end: StreamEnd) -> None:
+        self._end: Final = end
+        self.rest = self.last = b""
+        self._long: Long | None = None
+        self._decided_in: bytes | None = None
+        """The `last` at the first event that decided how the stream ends: the same object until a later dispatch."""
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
+
+        Else `None`.
+        """
+        if self._long is None:
+            self._end.long = False
+            return self._take(self.rest + chunk)
+        end = self._long.feed(chunk)
+        if end is None:
+            return None
+        decided = self._dispatch_long(self._long)
+        if decided is not None:
+            self._decided_in = NOT_KEPT
+        self.rest, self._long = b"", None
+        # The SDK reads no further than an error: whatever follows it was not met.
+        return decided if decided is Dispatched.ERROR else weightier(decided, self._take(chunk[end:]))
+
+    def finish(self, *, read_to_end: bool) -> StreamEnd:
+        """Returns how the stream ended, and frees what was kept of it. To be called once, after the last chunk.
+
+        `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
+        an event that it could not decode: the events that were dispatched last are decoded to find out.
+        """
+        end, found = self._end, self._break_at_end() if read_to_end else self._break()
+        end.is_event_stream, end.read_to_end = self._is_event_stream(), read_to_end
+        if found is not None:
+            end.broke_off(found)
+        elif self._decided_in is self.last:
+            end.unchecked = True
+        # The loop that reads the body may keep the reader a while.
+        self.rest = self.last = b""
+        return end
+
+    def _take(self, text: bytes) -> Dispatched | None:
+        """Dispatches the whole events of `text`, which begins where an event does. Keeps the rest for the next chunk.
+
+        Returns the weightiest (`weightier`) of the events that decide how the stream ends, `None` if none does.
+        """
+        raise NotImplementedError
+
+    def _dispatch_long(self, long: Long) -> Dispatched | None:
+        return long.dispatch(self._end)
+
+    def _keep(self, text: bytes, end: int, decided: Dispatched | None, last_of: Callable[[bytes, int], bytes]) -> None:
+        """Keeps the events of `text[:end]`, which were dispatched, as `last`: if it is long, what `last_of` returns.
+
+        `decided` is the event among them that decides how the stream ends, `None` without one.
+        """
+        whole = len(text) <= MAX_LAST
+        self.last = text if whole else last_of(text, end)
+        if decided is not None and self._decided_in is None:
+            self._decided_in = self.last if whole else NOT_KEPT
+
+    def _break(self) -> Break | None:
+        """Returns where the SDK met an event that it cannot decode, `None` without one, or if that cannot matter.
+
+        If an earlier chunk had the end event or an error, the last one can matter only if an error followed the end.
+        """
+        if self._decided_in is None or self._decided_in is self.last:
+            return self._break_in_last(ended=False)
+        return self._break_in_last(ended=True) if self._end.complete and self._end.error is not None else None
+
+    def _break_in_last(self, *, ended: bool) -> Break | None:
+        """Returns where in `last`, or behind it, the SDK met an event that it cannot decode, `None` without one.
+
+        `ended` is whether the end event came before.
+        """
+        raise NotImplementedError
+
+    def _break_at_end(self) -> Break | None:
+        """Returns where the SDK raises for what is left at the end of the body; `None` if it takes that."""
+        return None
+
+    def _is_event_stream(self) -> bool | None:
+        """Returns whether the body is one by its first bytes, `None` if that is not known, as for an empty body."""
+        raise NotImplementedError
