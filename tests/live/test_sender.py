@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,7 @@ import pytest
 from anthropic_otel._live import sender
 from anthropic_otel._live.sender import MAX_KEPT, Sender
 from anthropic_otel.cli.run.listener import Listener
+from support.waiting import until
 
 EVENT: dict[str, Any] = {"type": "call", "pid": 1, "time": 1.0}
 
@@ -160,6 +162,9 @@ def full() -> Iterator[int]:
             waiting = opened.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listening.getsockname())
+        # By Linux' `struct tcp_info`: as many wait to be accepted as may, and one more.
+        tcp_info = struct.Struct("24xI")
+        until(lambda: tcp_info.unpack(listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, tcp_info.size)) > (1,))
         yield listening.getsockname()[1]
 
 

@@ -173,19 +173,20 @@ def _needed(stack: Stack, endpoint: Endpoint) -> dict[str, Any]:
 def timeout_for(httpx: ModuleType, endpoint: Endpoint) -> Any:
     """The timeouts of that library by which a client meets a fault: the one that the fault needs strikes soon.
 
-    A read may be of what the server does send before it falls silent, which takes as long as the machine is busy.
+    A read may be of what the server does send before it falls silent, and a connection may come so far that it falls
+    silent in its handshake: that takes as long as the machine is busy.
     """
     needs = endpoint.needs
     return httpx.Timeout(
-        connect=LONG if needs.connect_timeout is None else _SOON,
-        read=LONG if needs.read_timeout is None else _read_timeout(endpoint),
+        connect=LONG if needs.connect_timeout is None else _soon(endpoint),
+        read=LONG if needs.read_timeout is None else _soon(endpoint),
         write=LONG if needs.write_timeout is None else _SOON,
         pool=LONG if needs.pool_timeout is None else _SOON,
     )
 
 
 @functools.lru_cache(maxsize=256)
-def _read_timeout(endpoint: Endpoint) -> float:
+def _soon(endpoint: Endpoint) -> float:
     """Said once for each endpoint: the SDK sends it along, and two clients may be compared."""
     return patience(_SOON)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
+import sys
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +28,10 @@ _UNREACHABLE: Final = "127.255.255.255"
 """Loopback's broadcast address: the kernel itself answers a TCP connect to it with ENETUNREACH; nothing is sent."""
 
 _FILLERS: Final = 4
+_FILLING_MS: Final = 50 if sys.platform != "linux" else 1_000
+"""How many milliseconds the handshakes of the fillers may take. Only Linux tells when the first is complete."""
+_WAITING: Final = struct.Struct("24xI")
+"""Where the `struct tcp_info` of a listening socket has the number of connections that wait to be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,7 @@ def _refused_port(host: Host) -> int:
 
 
 async def _full_port(host: Host) -> int:
-    """Returns the port of a listener that never accepts, once its backlog should be full (after 50 ms)."""
+    """Returns the port of a listener that never accepts, once its backlog is full."""
     listener = bound()
     host.keep(listener)
     listener.listen(0)
@@ -139,8 +145,18 @@ async def _full_port(host: Host) -> int:
         filler.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             filler.connect(listener.getsockname())
-    await asyncio.sleep(0.05)  # until the fillers' handshakes have filled the backlog
+    for _ in range(_FILLING_MS):
+        if _is_full(listener):
+            break
+        await asyncio.sleep(0.001)
     return port_of(listener)
+
+
+def _is_full(listener: socket.socket) -> bool:
+    """Returns whether a handshake with `listener`, whose backlog is 0, is complete; `False` where nobody tells."""
+    if sys.platform != "linux":
+        return False
+    return _WAITING.unpack(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WAITING.size)) > (0,)
 
 
 class _HandshakeServer:
