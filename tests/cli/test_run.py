@@ -237,10 +237,13 @@ _WAITING: Final = """
     got = []
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), handler)
+    # By the pipe, as a signal that comes right before a wait for signals would not end it.
+    told, tells = os.pipe()
+    os.set_blocking(tells, False)
+    signal.set_wakeup_fd(tells)
     call()
     print("ready", flush=True)
-    while not got:
-        signal.pause()
+    os.read(told, 1)
     threading.Event().wait(0.5)   # for a second one
     print(got, flush=True)
     signal.signal(got[0], signal.SIG_DFL)

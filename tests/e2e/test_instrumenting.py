@@ -190,13 +190,17 @@ def test_a_mock_in_place_of_an_http_client_is_left_alone(
     app: SdkApp, stack: Stack, recorded: Telemetry, mocked: str
 ) -> None:
     """A test that has mocked one may start an app that instruments itself. Real clients are seen all the same."""
-    patch: Any
-    if mocked in ("class", "its_spec"):
-        patch = mock.patch(f"{stack.library}.{type(app.http).__mro__[-3].__name__}", autospec=mocked == "its_spec")
-    else:
-        module = mock.MagicMock() if mocked == "module" else ModuleType(stack.library)
-        patch = mock.patch.dict(sys.modules, {stack.library: module})
-    with patch:
+    with pytest.MonkeyPatch.context() as patch:
+        if mocked in ("class", "its_spec"):
+            name = type(app.http).__mro__[-3].__name__
+            original = getattr(stack.module, name)
+            mocking = mock.create_autospec(original) if mocked == "its_spec" else mock.MagicMock()
+            patch.setattr(stack.module, name, mocking)
+        else:
+            # Not `mock.patch.dict`, which would forget every module that is imported meanwhile.
+            patch.setitem(
+                sys.modules, stack.library, mock.MagicMock() if mocked == "module" else ModuleType(stack.library)
+            )
         recorded.instrument()
     app.create()
     identities.check(recorded, calls=1)

@@ -76,7 +76,7 @@ def reset(first: str) -> programs.Raised:
                 transport.pause_reading()
                 transport.write(b"x" * 2**24)
             accepted.close()
-            error = await asyncio.wait_for(lost, 10)
+            error = await lost
         assert error is not None
         return programs.raised(error)
 

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_otel.simulator import Reply, Simulator
+from support.stacks import LONG
 
 MEGABYTE: Final = 1024 * 1024
 HEAD: Final = b"host: s\r\nx-api-key: k\r\nanthropic-version: 2023-06-01\r\n"
@@ -62,7 +63,7 @@ class Wire:
     """A connection on which bytes go out as they are, and responses come in one by one."""
 
     def __init__(self, sim: Simulator) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", int(sim.base_url.rsplit(":", 1)[1])), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", int(sim.base_url.rsplit(":", 1)[1])), timeout=LONG)
         self.file = self.socket.makefile("rb")
 
     def __enter__(self) -> Wire:

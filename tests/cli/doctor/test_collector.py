@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent import futures
@@ -104,13 +103,6 @@ def collecting(address: str = "127.0.0.1:0", *, code: Any = None, services: bool
         server.stop(None).wait()
 
 
-def refusing_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 # -- HTTP --------------------------------------------------------------------------------------------------------------
 
 
@@ -170,11 +162,11 @@ def test_a_wrong_path_is_named(export: Any, variables: dict[str, str], remedy: s
     assert remedy in texts(findings)
 
 
-def test_nobody_at_the_default_is_no_fault(export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_at_the_default_is_no_fault(export: Any, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has asked for a collector there. Where one was asked for it is."""
     from anthropic_otel.cli.doctor.collector import endpoint
 
-    url = f"http://127.0.0.1:{refusing_port()}"
+    url = sim.endpoint("connection_refused").base_url
     monkeypatch.setattr(endpoint, "_DEFAULTS", {True: url, False: url})
     monkeypatch.setattr("opentelemetry.exporter.otlp.proto.http._common._DEFAULT_ENDPOINT", url)
     [finding] = export({})
