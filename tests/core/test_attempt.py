@@ -6,7 +6,7 @@ import asyncio
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import httpx
@@ -432,9 +432,42 @@ def test_the_apis_own_error_is_read_off_the_body(attempt: Attempt, in_memory: bo
     assert attempt.error_type == "429"
 
 
+QUOTED: Final = b'"message": "quoted: {\\"type\\": \\"api_error\\"} ' + b"x" * 100_000 + b'"'
+CODE: Final = b'"details": {"error_code": "spend_limit"}'
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 50])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "error", "error": {"type": "rate_limit_error", ' + CODE + b", " + QUOTED + b"}}",
+        b'\n{"error": {' + QUOTED + b', "type": "rate_limit_error", ' + CODE + b'}, "request_id": "req_1"}',
+        b'{"error": {"type": "rate_limit_error", ' + QUOTED + b", " + CODE + b"}}\n",
+    ],
+    ids=["before", "behind", "around"],
+)
+def test_the_apis_own_error_is_found_at_the_ends_of_a_long_body(attempt: Attempt, body: bytes, pieces: int) -> None:
+    """A gateway may quote a request of any length in it. It is searched whether it is in memory (0) or read."""
+    attempt.responded(429, JSON, body=None if pieces else body)
+    if pieces:
+        reading, size = attempt.begin_body(), len(body) // pieces + 1
+        for at in range(0, len(body), size):
+            reading.on_chunk(body[at : at + size])
+    attempt.end(End.READ)
+    assert attempt.api_error == ApiError("rate_limit_error", "spend_limit")
+
+
+@pytest.mark.parametrize("start", [b"<html>", b"[", b""])
+def test_a_long_body_that_is_no_object_says_no_error_of_the_api(attempt: Attempt, start: bytes) -> None:
+    """A page of a gateway may have anything in it."""
+    attempt.responded(502, {}, body=start + b'"type": "api_error"' * 2_000)
+    attempt.end(End.READ)
+    assert attempt.api_error is None
+
+
 @pytest.mark.parametrize("body", [None, b"", b"<html>", b"[]", b'{"error": {"type": "of_a_gateway"}}', b" " * 20_000])
 def test_a_body_that_says_no_error_of_the_api_has_none(attempt: Attempt, body: bytes | None) -> None:
-    """What a gateway writes, and what is longer than an error of the API, says no error of the API."""
+    """What a gateway writes says no error of the API."""
     attempt.responded(502, {}, body=body)
     attempt.end(End.READ)
     assert attempt.api_error is None

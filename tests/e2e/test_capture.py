@@ -175,6 +175,18 @@ def test_real_time_is_to_be_had(client: anthropic.Anthropic) -> None:
     assert call.duration == pytest.approx(call.attempts[0].duration + call.backoff)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_has_its_type_however_much_a_gateway_quotes(
+    simulator: Simulator, client: anthropic.Anthropic, stream: bool
+) -> None:
+    """The SDK parses a body of any length."""
+    simulator.play(Reply(400, "invalid_request_error", 'input: {"type": "x"} ' + "x" * 100_000, error_code="too_long"))
+    with capture() as telemetry, pytest.raises(anthropic.BadRequestError):
+        client.messages.create(**PARAMS, stream=stream)
+    [attempt] = telemetry.attempts
+    assert (attempt.api_error_type, attempt.api_error_code) == ("invalid_request_error", "too_long")
+
+
 def test_a_type_that_the_api_does_not_document_is_not_captured(
     simulator: Simulator, client: anthropic.Anthropic
 ) -> None:

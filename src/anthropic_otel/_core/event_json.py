@@ -81,6 +81,19 @@ def api_error(data: bytes) -> ApiError:
     )
 
 
+def error_of_ends(start: bytes, end: bytes) -> ApiError:
+    """Finds the error in a JSON object of which only the beginning and the end are known, as of a very long one.
+
+    Returns the first documented type and the first code in them, and no raw type. `_OTHER` as the type without one, and
+    for what is no object. Never raises.
+    """
+    types = JsonTypes()
+    if start.lstrip()[:1] == b"{":
+        types.feed(start)
+        types.feed(b"\0" + end)
+    return ApiError(types.error or OTHER, types.code)
+
+
 def known_error(data: bytes) -> ApiError | None:
     """Returns the error in a JSON object, as `api_error`; `None` if it has neither a documented type nor a code.
 

@@ -18,11 +18,11 @@ from anthropic_otel._core.content import (
     is_message,
     is_plain_message,
 )
-from anthropic_otel._core.event_json import ApiError, api_error, error_of_body
+from anthropic_otel._core.event_json import ApiError, api_error, error_of_body, error_of_ends
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.guard import report
 from anthropic_otel._core.headers import RawHeaders
-from anthropic_otel._core.start_of_body import JsonLines, StartOfBody, StartOfReply
+from anthropic_otel._core.start_of_body import JsonLines, StartAndEnd, StartOfBody, StartOfReply
 from anthropic_otel._core.stream_end import StreamEnd
 from anthropic_otel._core.stream_reader import StreamReader
 
@@ -33,7 +33,7 @@ MAX_STATUS: Final = 999
 _EMPTY: Final = (204, 205)
 """The statuses with which a body may be empty."""
 _MAX_ERROR: Final = 16 * 1024
-"""How many bytes of an error's body are kept until its type is parsed."""
+"""How many bytes of an error's body are parsed. Of a longer one so many are searched at its start, and at its end."""
 
 
 def is_success(status: int) -> bool:
@@ -99,7 +99,7 @@ class Response:
         events whose names it knows, as up to 1.15.
         """
         if not self.is_success:
-            return StartOfBody(_MAX_ERROR)
+            return StartAndEnd(_MAX_ERROR)
         if self._expected is Expected.JSON:
             return StartOfReply(_MAX_ERROR, CONTENT)
         if self._expected is Expected.JSON_LINES:
@@ -124,7 +124,7 @@ class Response:
         for.
 
         Returns the API's error in the body of a response of another status, or of an unexpected one. `None` if it has
-        neither a documented type nor a code, and if the body is longer than 16 KiB or only its beginning is known.
+        neither a documented type nor a code. Of a body of more than 16 KiB, so many bytes at both ends are searched.
 
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
           An empty body is unexpected.
@@ -137,10 +137,11 @@ class Response:
         return self._error_in(start) if start and (self.is_unexpected or not self.is_success) else None
 
     def _error_in(self, body: bytes) -> ApiError | None:
-        if len(body) > _MAX_ERROR:
-            return None
         told = self.error_headers
-        error = error_of_body(body, told.get(b"content-type", b"")) if told is not None else api_error(body)
+        if len(body) > _MAX_ERROR:
+            error = error_of_ends(body[:_MAX_ERROR], body[-_MAX_ERROR:])
+        else:
+            error = error_of_body(body, told.get(b"content-type", b"")) if told is not None else api_error(body)
         return error if error.is_known else None
 
     def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:

@@ -54,6 +54,25 @@ class StartOfBody:
         return self.has_sought
 
 
+class StartAndEnd(StartOfBody):
+    """The start of an error's body: if that has more than `most` bytes, `start` has its last `most` bytes too."""
+
+    __slots__ = ("_end", "_size")
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self._end = b""
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Dispatched | None:
+        self._size += len(chunk)
+        self._end = (self._end + chunk)[-self._most :]
+        dispatched = super().feed(chunk)
+        if self._size > self._most <= len(self.start):
+            self.start = self.start[: self._most] + self._end
+        return dispatched
+
+
 class StartOfReply(StartOfBody):
     """The start of a reply of JSON: `start` has up to `MAX_START` bytes, but of an API's error up to `most`."""
 
