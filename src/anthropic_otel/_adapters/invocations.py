@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.messages import port_of
-from anthropic_otel._adapters.models import NO_FIELDS, model_in
+from anthropic_otel._adapters.models import NO_FIELDS, asks_for_stream, model_in, model_in_content
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
@@ -77,22 +77,27 @@ class Invocations:
 
         `options` are the SDK's `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or
         else found by method and URL; the model is that of the body; `max_retries` is that of the options, or else of
-        the client. Each is `None` if not known. `stream` is whether the method returns an event stream.
+        the client. Each is `None` if not known. `stream` is whether the method returns an event stream; the body of a
+        request that none of the SDK's methods has made may ask for one too.
         """
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
             facts = self._client_facts(client)
         # Not by attribute, for which pydantic's classes take five times as long.
         fields: Mapping[str, Any] = getattr(options, "__dict__", NO_FIELDS)
-        span_name, own = fields.get("span_name"), fields.get("max_retries")
+        operation, own = fields.get("span_name"), fields.get("max_retries")
         most = own if isinstance(own, int) else getattr(client, "max_retries", None)
-        key = (
-            span_name or _operation(fields),
-            bool(span_name),
-            model_in(fields.get("json_data")),
-            stream,
-            most if isinstance(most, int) else None,
-        )
+        if operation:
+            # In place, as it runs at every call.
+            key: _Key = (
+                operation,
+                True,
+                model_in(fields.get("json_data")),
+                stream,
+                most if isinstance(most, int) else None,
+            )
+        else:
+            key = _unnamed(options, fields, stream, most)
         found = facts.cache.get(key)
         if found is None:
             if len(facts.cache) >= _MAX_CACHED:
@@ -127,6 +132,17 @@ def _invocation(
         sdk_tracer_provider=facts.tracing.provider if sdk_makes_span else None,
         reopens=facts.runs_session and operation is not None and operation.endswith(_EVENT_STREAM),
     )
+
+
+_Key = tuple[str | None, bool, str | None, bool, int | None]
+"""What a call's invocation depends on beside the client: the arguments of `Invocations._make`."""
+
+
+def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: object) -> _Key:
+    """Returns the key of a call whose operation the SDK's options do not name: of an older SDK, or a raw request."""
+    model = model_in(fields.get("json_data")) or model_in_content(fields.get("content"))
+    stream = stream or asks_for_stream(options)
+    return _operation(fields), False, model, stream, most if isinstance(most, int) else None
 
 
 def version_numbers(sdk_version: str) -> tuple[int, ...]:

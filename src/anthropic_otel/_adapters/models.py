@@ -90,6 +90,27 @@ def may_change_in(options: object) -> bool:
     return bool(fields.get("extra_json")) or type(url) is not str or "/model" in url
 
 
+def asks_for_stream(options: object) -> bool:
+    """Returns whether the body in the SDK's request options asks for a stream, as that of an app's own request may.
+
+    The body is a mapping, with `extra_body` over it, or bytes, of which the first and the last 256 are looked at.
+    """
+    fields = getattr(options, "__dict__", NO_FIELDS)
+    for body in (fields.get("extra_json"), fields.get("json_data")):
+        if isinstance(body, Mapping) and "stream" in body:
+            return body["stream"] is True
+    content = fields.get("content")
+    return isinstance(content, bytes) and _asks_for_stream(content) is True
+
+
+def model_in_content(content: object) -> str | None:
+    """Returns the model in the first 256 bytes of a request's body; `None` without one, or if it is not in memory."""
+    if not isinstance(content, bytes):
+        return None
+    found = next((one for one in _MODEL.finditer(content, 0, _BEGINNING) if _is_at_top(content[: one.start()])), None)
+    return bounded(found[1].decode("utf-8", "replace")) if found is not None else None
+
+
 def wrap_build_request(original: Function, patch: Patch) -> Function:
     """Returns the replacement for `_build_request` of the SDK's clients, which notes the built request's model and key.
 
@@ -177,8 +198,11 @@ def stream_of(request: Any) -> bool | None:
     if _WHOLE_ROUTE.search(path):
         return False
     content = getattr(request, "_content", None)
-    if not isinstance(content, bytes):
-        return None
+    return _asks_for_stream(content) if isinstance(content, bytes) else None
+
+
+def _asks_for_stream(content: bytes) -> bool | None:
+    """Returns whether a request's body asks for a stream, as of `stream_of`."""
     if any(_is_at_top(content[: found.start()]) for found in _STREAM.finditer(content, 0, _BEGINNING)):
         return True
     last = _STREAM.finditer(content, max(len(content) - _BEGINNING, 0))
@@ -239,8 +263,4 @@ def model_of(request: Any) -> str | None:
     route = _ROUTE.search(_path_of(request))
     if route is not None:
         return bounded(unquote((route[1] or route[2]).decode("ascii"), errors="replace"))
-    content = getattr(request, "_content", None)
-    if not isinstance(content, bytes):
-        return None
-    found = next((one for one in _MODEL.finditer(content, 0, _BEGINNING) if _is_at_top(content[: one.start()])), None)
-    return bounded(found[1].decode("utf-8", "replace")) if found is not None else None
+    return model_in_content(getattr(request, "_content", None))

@@ -13,7 +13,7 @@ from typing import Any
 from anthropic_otel._adapters import middleware_stream, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
-from anthropic_otel._adapters.models import may_change_in
+from anthropic_otel._adapters.models import asks_for_stream, may_change_in
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.wiring import Wiring
 from anthropic_otel._core.attempt import Attempt
@@ -88,7 +88,13 @@ def _begin(
         keeps_model = invocation.model is not None and not (
             has_middleware or invocation.own_requests or may_change_in(options)
         )
-        model_kept_by = id(client) if keeps_model else 0
+        if keeps_model:
+            model_kept_by = id(client)
+        else:
+            model_kept_by = 0
+            if not invocation.stream and asks_for_stream(options):
+                # By `extra_body`.
+                invocation = invocations.of(client, options, True)
         cast_to = args[0] if args else kwargs.get("cast_to")
         call = runtime.begin_call(invocation)
         try:
@@ -171,7 +177,11 @@ class _Running(RunningCall):
         For a body that a middleware has built, wraps that and returns the held body.
         """
         response = getattr(result, "response", None) or getattr(result, "http_response", None)
-        attempt = self.attempt_of(response)
+        # A raw request may have the HTTP library's own response.
+        attempt = self.attempt_of(response) or self.attempt_of(result)
+        if attempt is None and type(result) is str and self._opened and not self.has_middleware:
+            # The text of a stream that only the app's own body has asked for.
+            return self._opened[-1][1]
         if attempt is not None or response is None or not self.has_middleware:
             return attempt
         return middleware_stream.follow(self, response)
