@@ -52,9 +52,10 @@ WRAPPERS = pytest.mark.parametrize(
         *(functools.partial(wrap, cast("Any", None)) for wrap in (http_send.sync_send, http_send.async_send)),
         *(functools.partial(wrap, *cast("Any", (None, None))) for wrap in (sdk.sync_request, sdk.async_request)),
         models.wrap_build_request,
+        models.wrap_api_request,
         raw_replies._sync_parse,
     ],
-    ids=["send", "async send", "request", "async request", "build", "parse"],
+    ids=["send", "async send", "request", "async request", "build", "made", "parse"],
 )
 
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ import anthropic
 import pytest
 
 from anthropic_otel.simulator import Simulator
-from support.apps import MODEL, SdkApp, request_of
+from support.apps import API_KEY, MODEL, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
 from support.versions import HAS_MIDDLEWARE, NAMES_OPERATIONS, TRACES_ITSELF
@@ -285,6 +286,32 @@ def test_the_requests_of_a_call_have_one_idempotency_key(
     first, retry, second = keys
     assert first == retry != second
     assert isinstance(first, str)
+
+
+def test_what_a_middleware_gets_has_the_idempotency_key(sim: Simulator) -> None:
+    """The SDK makes it where the method runs, of options that have the key already."""
+    if not HAS_MIDDLEWARE:
+        pytest.skip("this SDK has no middleware")
+    made: list[Any] = []
+
+    class Request(anthropic.APIRequest):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append((threading.get_ident(), self.options.idempotency_key))
+
+    def keeps(request: Any, call_next: Any) -> Any:
+        made.append((threading.get_ident(), request.options.idempotency_key))
+        return call_next(request)
+
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, middleware=[keeps]) as client,
+    ):
+        patched.setattr("anthropic._base_client.APIRequest", Request)
+        client.messages.create(**request_of())
+    first, second = made
+    assert first == second
+    assert isinstance(first[1], str)
 
 
 _AUTH = importlib.util.find_spec("anthropic.lib.credentials")

@@ -634,9 +634,7 @@ def test_a_first_attempt_in_a_middlewares_own_thread_is_a_child_of_the_call(
 def test_attempts_of_calls_beside_each_other_are_children_of_their_own(
     recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:
-    """Two calls of a client send in threads at once. No attempt is of a call then, but each is in the right trace."""
-    if not PROPAGATES_ITSELF:
-        pytest.skip("this SDK puts no trace context on its requests")
+    """Two calls of a client send in threads at once, before either has sent anything. Each has its own attempt."""
     both = threading.Barrier(2)
 
     def together(request: Any, call_next: Next) -> Any:
@@ -646,9 +644,10 @@ def test_attempts_of_calls_beside_each_other_are_children_of_their_own(
         return answer
 
     client = client_with(together)
-    with ThreadPoolExecutor(2) as pool:
+    with capture() as telemetry, ThreadPoolExecutor(2) as pool:
         for sent in [pool.submit(lambda: client.messages.create(**request_of())) for _ in range(2)]:
             sent.result()
+    assert [len(call.attempts) for call in telemetry.calls] == [1, 1]
     parents = [attempt.parent for attempt in recorded.attempts]
     assert len(parents) == 2
     assert {ids.span_id for ids in parents if ids} == {call.context.span_id for call in recorded.calls if call.context}

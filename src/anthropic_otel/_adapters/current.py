@@ -34,8 +34,8 @@ class RunningCall:
     - `cast_to`: what the SDK is to parse the response into.
     - `model_kept_by`: the `id` of the SDK client whose method runs, if all requests that this builds are known to ask
       for the call's model; else 0.
-    - `key`: the SDK's idempotency key of all its requests. `None` for a call without a middleware, and until the SDK
-      has built a request that asks for a model where the call is current.
+    - `key`: the SDK's idempotency key of all its requests. `None` for a call without a middleware, before that is
+      called, and if the requests have none, as those of a GET.
     """
 
     __slots__ = (

@@ -179,7 +179,7 @@ def is_async(cls: type[Any]) -> bool:
 
 
 class CallPatches(_Patches):
-    """The patches of the SDK's clients: `request`, `_build_request`, and `parse` of their raw responses.
+    """The patches of the SDK's clients: `request`, `_build_request`, `parse` of their raw responses, `APIRequest`.
 
     Of some also `copy` and `with_options`, as of `client_copies`.
     """
@@ -241,6 +241,10 @@ class CallPatches(_Patches):
             }
             for cls in builders:
                 yield Patch(cls, "_build_request", models.wrap_build_request)
+            request = getattr(sdk, "APIRequest", None)
+            if isinstance(request, type) and patchable(request, "__init__"):
+                # What a middleware gets.
+                yield Patch(request, "__init__", models.wrap_api_request)
             yield from raw_replies.patch(sdk)
             yield from client_copies.patch(set(clients.values()), version_numbers(version), self._wiring)
 

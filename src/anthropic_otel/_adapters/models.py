@@ -116,8 +116,7 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 
     That is the idempotency key. It notes nothing if the options have no model, once `patch` is inactive, or for a
     client whose requests all ask for the model of the current call (`RunningCall.model_kept_by`). It also notes nothing
-    if the model is that of the current call, as long as no other request is noted. In a call with a middleware it sets
-    the call's `key` to that of the first request that has a model.
+    if the model is that of the current call, as long as no other request is noted.
     """
 
     @functools.wraps(original)
@@ -128,15 +127,29 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
         # Before the original: the clients of some platforms take the model out of the options, into the URL.
         model = _model_of(options) if patch.active else None
         request = original(self, options, *args, **kwargs)
-        if model is not None:
-            if running is not None and running.has_middleware and running.key is None:
-                running.key = _key_of(options)
-            # Usually it is the call's model, which needs no note. A note costs 12 function calls.
-            if running is None or running.call.invocation.model != model or _built:
-                _note(request, model, options)
+        # Usually it is the call's model, which needs no note. A note costs 12 function calls.
+        if model is not None and (running is None or running.call.invocation.model != model or _built):
+            _note(request, model, options)
         return request
 
     return _build_request
+
+
+def wrap_api_request(original: Function, patch: Patch) -> Function:
+    """Returns the replacement for `__init__` of the SDK's `APIRequest`, which notes the idempotency key of a call.
+
+    The SDK makes the first one of a call where that is current, and gives it to the call's middlewares. These may send
+    in threads of their own.
+    """
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        running = current_call.get() if patch.active else None
+        if running is not None and running.has_middleware and running.key is None:
+            running.key = _key_of(getattr(self, "options", None))
+
+    return __init__
 
 
 def _model_of(options: Any) -> str | None:
