@@ -43,9 +43,9 @@ class Result:
 def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result:
     """Plays each act of `ACTS` once, prints a line for each, and returns the result.
 
-    `pace` scales the simulator's waits and the app's timeouts: 1 is real time, 0.1 ten times as fast. Instruments the
-    process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and at last closes `collection`,
-    which stays open if an exception, such as `KeyboardInterrupt`, ends this.
+    `pace` scales the simulator's waits: 1 is real time, 0.1 ten times as fast. Instruments the process, sets
+    `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and at last closes `collection`, which stays open if
+    an exception, such as `KeyboardInterrupt`, ends this.
     """
     anthropic_otel.instrument()
     result = _play(terminal, collection, pace)
@@ -56,7 +56,7 @@ def run(terminal: Terminal, collection: Collection, pace: float = 1.0) -> Result
 def run_again_and_again(terminal: Terminal, collection: Collection, pace: float = 1.0) -> None:
     """Plays `ACTS` and then `CALM`, again and again, until SIGINT or SIGTERM; then closes `collection` and returns.
 
-    This gives dashboards live data. Prints a line for each act. `pace` scales the waits and timeouts: 1 is real time.
+    This gives dashboards live data. Prints a line for each act. `pace` scales the simulator's waits: 1 is real time.
     Instruments the process, sets `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY` for the simulator, and replaces the
     handlers of both signals for good. Call it in the main thread only.
     """
