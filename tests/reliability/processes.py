@@ -185,12 +185,13 @@ def fork_with_a_stream_open(base_url: str) -> None:
 
 
 def exit_in_flight(base_url: str) -> None:
-    """The interpreter exits while a thread waits for an answer and a stream is half read."""
+    """The interpreter exits while a thread waits for an answer and a stream is half read, as soon as it is told to."""
     set_up_providers()
     anthropic_otel.instrument()
     stream = call(base_url, stream=True)
     next(stream)
     threading.Thread(target=call, args=(base_url,), daemon=True).start()
+    sys.stdin.readline()
     os.write(1, b'{"role": "exiting"}\n')
 
 

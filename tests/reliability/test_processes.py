@@ -21,18 +21,24 @@ from support.waiting import until
 PROGRAM = Path(__file__).parent / "processes.py"
 
 
-def run(mode: str, sim: Simulator, **variables: str) -> list[dict[str, Any]]:
-    """What each process of the program printed. Nobody may say anything else."""
+def run(mode: str, sim: Simulator, *, requests: int = 0, **variables: str) -> list[dict[str, Any]]:
+    """What each process of the program printed. Nobody may say anything else.
+
+    Tells the program when the server has had so many requests.
+    """
     # A simulator with threads in this process: the program itself has none but its own.
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, str(PROGRAM), mode, sim.base_url],
         env=environments.variables_of(variables),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    ) as process:
+        until(lambda: len(sim.requests) >= requests or process.poll() is not None)
+        out, said = process.communicate("go\n")
+    assert (process.returncode, said) == (0, "")
+    return [json.loads(line) for line in out.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_a_child_does_not_end_its_parents_attempt(sim: Simulator) -> None:
 def test_the_interpreter_exits_with_calls_in_flight(sim: Simulator) -> None:
     """It exits in silence, with a request that nobody will ever answer and a stream that is half read."""
     sim.play("ok", "read_timeout")
-    assert run("exit_in_flight", sim) == [{"role": "exiting"}]
+    assert run("exit_in_flight", sim, requests=2) == [{"role": "exiting"}]
 
 
 def test_a_short_script_is_flushed_at_its_exit(sim: Simulator) -> None:

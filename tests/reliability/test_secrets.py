@@ -23,6 +23,7 @@ from anthropic_otel.simulator import FAULTS, ErrorEvent, Reply, Simulator
 from reliability import canaries, interrupting
 from reliability.canaries import canary, found_in
 from reliability.sdk_http import httpx
+from support.stacks import LONG
 
 otlp = pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
@@ -206,10 +207,12 @@ def test_no_canary_is_exported(sim: Simulator, exported: Any) -> None:
         sim.play(streamed(), *map(streamed, BROKEN_EVENTS))
         for _ in range(1 + len(BROKEN_EVENTS)):
             send(client, stream=True)
+        sim.reset()
         sim.play("ok", "http_404")
-        client.beta.files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
+        files = client.with_options(timeout=LONG).beta.files
+        files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
         with pytest.raises(anthropic.APIStatusError):
-            client.beta.files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
+            files.upload(file=(canaries.FILE_NAME, b"content", "text/plain"))
 
     tokens = {**options, "api_key": None, "auth_token": canaries.AUTH_TOKEN}
     with anthropic.Anthropic(**tokens) as client:
