@@ -50,7 +50,8 @@ def instrument(
     """Records the calls and attempts of the Anthropic SDK as telemetry: of the whole process, or of one SDK `client`.
 
     Without a `client`: those of every SDK client, existing or made later, sync or async, on every platform; and each
-    request of another `httpx` or `httpx2` client that has an `anthropic-version` header, as an attempt without a call.
+    request of another `httpx` or `httpx2` client that has an `anthropic-version` header, or whose path names a model of
+    Anthropic's on Bedrock or Vertex, as an attempt without a call.
     With one: those of that client and its copies by `with_options`.
 
     Imports the SDK, `httpx` and `httpx2`, those that are installed, and patches on their classes: `send` of the HTTP

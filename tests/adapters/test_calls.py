@@ -8,7 +8,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import anthropic
 import pytest
@@ -24,7 +24,7 @@ from anthropic_otel._core.invocation import Invocation
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel.simulator import Endpoint, Simulator
 from anthropic_otel.testing import capture
-from support.apps import API_KEY, SdkApp, request_of
+from support.apps import API_KEY, MODEL, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.telemetry import Telemetry
@@ -134,14 +134,24 @@ def test_a_request_to_another_port_of_the_same_host_is_no_attempt(
     assert (len(call.attempts), telemetry.started) == (1, 1)
 
 
+_VERSION: Final = "2023-06-01"
+_WITHOUT_SDK: Final[dict[str, tuple[dict[str, str], dict[str, Any]]]] = {
+    "/v1/messages": ({"anthropic-version": _VERSION, "x-api-key": API_KEY}, {"model": MODEL}),
+    f"/model/us.anthropic.{MODEL}-v1%3A0/invoke": ({}, {"anthropic_version": "bedrock-2023-05-31"}),
+}
+"""Headers and a part of the body of a request to each path. Bedrock's has no header that tells whose it is."""
+
+
+@pytest.mark.parametrize("path", _WITHOUT_SDK)
 @pytest.mark.parametrize("sdk_only", [False, True])
 def test_a_request_without_the_sdk_within_a_call_is_an_attempt_of_its_own(
-    app: SdkApp, sim: Simulator, recorded: Telemetry, *, sdk_only: bool
+    app: SdkApp, sim: Simulator, recorded: Telemetry, path: str, *, sdk_only: bool
 ) -> None:
     """A hook asks the API by another library: that is not for credentials, and no attempt of the call either."""
     other = type(app.http)()
-    headers = {"anthropic-version": "2023-06-01", "x-api-key": API_KEY}
-    _asks_in_a_hook(app, lambda: other.post(f"{sim.base_url}/v1/messages", json=request_of(), headers=headers))
+    headers, told = _WITHOUT_SDK[path]
+    body = {name: value for name, value in request_of().items() if name != "model"} | told
+    _asks_in_a_hook(app, lambda: other.post(f"{sim.base_url}{path}", json=body, headers=headers))
     recorded.instrument(sdk_only=sdk_only)
     with capture() as telemetry:
         app.create()

@@ -132,6 +132,27 @@ def test_the_routes_of_bedrock_and_vertex_are_known(path: str, *, known: bool) -
     assert messages.has_platform_route(LIBRARY.Request("POST", f"https://platform.test{path}")) is known
 
 
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/model/anthropic.claude-v1%3A0/invoke", True),
+        ("/model/us.anthropic.claude-v1:0/invoke-with-response-stream?a=b", True),
+        ("/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Feu.anthropic.claude/invoke", True),
+        ("/gateway/v1/projects/p/locations/r/publishers/anthropic/models/claude:rawPredict", True),
+        ("/v1/projects/p/locations/r/publishers/google/models/gemini:rawPredict", False),
+        ("/anthropic/model/amazon.titan-v1/invoke", False),
+        ("/model/anthropic.claude-v1%3A0/converse", False),
+        ("/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Aapplication-inference-profile%2Fa/invoke", False),
+        ("/anthropic/v1/messages", False),
+        ("/search?q=/publishers/anthropic/models/", False),
+    ],
+)
+def test_a_path_that_asks_a_model_of_anthropics_is_known_by_its_name(path: str, *, known: bool) -> None:
+    """On Bedrock and Vertex, where requests need no version header. The same path with another model is not known."""
+    request = LIBRARY.Request("POST", f"https://platform.test{path}")
+    assert messages.asks_anthropic_on_a_platform(request) is known
+
+
 def _refuse(response: Any) -> None:
     """A response hook that raises, whatever has come."""
     raise ValueError(response.status_code)

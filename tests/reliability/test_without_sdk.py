@@ -59,10 +59,11 @@ def test_each_request_of_litellm_is_one_attempt(library: str, stream: str, order
         # Its frames have no end that LiteLLM waits for or leaves out: it reads both out.
         ("litellm_bedrock", BEDROCK_MODEL, "completed"),
         ("litellm_bedrock_async", BEDROCK_MODEL, "completed"),
+        ("litellm_profile_named", "profile", "completed"),
     ],
 )
 def test_each_request_of_litellm_through_a_platform_is_one_attempt(library: str, model: str, stream: str) -> None:
-    """On Vertex as on the API; on Bedrock, whose requests have no version header, by a client that was named."""
+    """As on the API. A profile's ARN on Bedrock says nothing of Anthropic: there by a client that was named."""
     told = run(library, "before" if "vertex" in library else "after")
     assert [len(got) > 20 for got in told["got"][:2]] == [True, True]
     assert told["got"][2] == "RateLimitError"
@@ -73,9 +74,9 @@ def test_each_request_of_litellm_through_a_platform_is_one_attempt(library: str,
     assert told["warnings"] == []
 
 
-def test_a_request_of_litellm_to_bedrock_is_not_known_by_itself() -> None:
-    """It has no version header: without its client's name nothing is recorded of it, and nothing is added to it."""
-    told = run("litellm_bedrock_unnamed", "after")
+def test_a_request_of_litellm_to_an_inference_profile_is_not_known_by_itself() -> None:
+    """Its path may be any model's: without its client's name nothing is recorded of it, and nothing is added to it."""
+    told = run("litellm_profile", "after")
     assert [len(got) > 20 for got in told["got"][:2]] == [True, True]
     assert told["sent"] == [None] * 5
     assert told["spans"] == told["measured"] == told["warnings"] == []

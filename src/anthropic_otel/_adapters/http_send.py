@@ -8,11 +8,13 @@ Which request is an attempt:
 
 - While a call is current, also in a task that outlives it: one of the SDK's, or one that the call's own HTTP client
   sends to the call's host and port. While the call's method runs, a request to these by another client is no attempt,
-  as it may be for credentials, unless it has an `anthropic-version` header. No request by another client that is
-  excluded is one.
+  as it may be for credentials, unless it names the Messages API. No request by another client that is excluded is one.
 - By a client that was passed to `instrument` or `instrument_http_client`: every other request.
-- In an instrumented process, unless its client is excluded: one of the SDK's, and without `sdk_only` one that has an
-  `anthropic-version` header, which the Messages API requires.
+- In an instrumented process, unless its client is excluded: one of the SDK's, and without `sdk_only` one that names the
+  Messages API.
+
+A request names the Messages API if it has an `anthropic-version` header, which that requires, or if its path asks a
+model of Anthropic's on Bedrock or Vertex, where the version is in the body.
 
 A send within a recorded one that has the same request, or one of the same target, belongs to the attempt of that, or to
 a further one if it repeats what has failed or was answered with a 2xx.
@@ -98,11 +100,11 @@ def begin(
             if target.address == invocation.address and target.port == invocation.port:
                 return _begin(running, http_client, request, None, target, options.get("auth"), asynchronous)
         sent = messages.names_of(request)
-        versioned = API_VERSION in sent
-        if running is None and not versioned and RETRY_COUNT not in sent and not wiring.clients:
+        names_api = API_VERSION in sent or messages.asks_anthropic_on_a_platform(request)
+        if running is None and not names_api and RETRY_COUNT not in sent and not wiring.clients:
             # A request to another service, as most are: it pays for no more than this.
             return None
-        origin = _origin_of(wiring, http_client, request, running, versioned, RETRY_COUNT in sent)
+        origin = _origin_of(wiring, http_client, request, running, names_api, RETRY_COUNT in sent)
         if origin is not None:
             target = messages.target_of_request(request)
             return _begin(origin, http_client, request, sent, target, options.get("auth"), asynchronous)
@@ -112,7 +114,7 @@ def begin(
 
 
 def _origin_of(
-    wiring: Wiring, http_client: Any, request: Any, running: RunningCall | None, versioned: bool, counted: bool
+    wiring: Wiring, http_client: Any, request: Any, running: RunningCall | None, names_api: bool, counted: bool
 ) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
@@ -121,9 +123,9 @@ def _origin_of(
     there is none, `missed_call` is called, and the runtime returned.
 
     `running` is the current call, `None` without one; its own requests are recorded also once its client is excluded.
-    `versioned` is whether the request has an `anthropic-version` header, `counted` whether it has a retry count.
+    `names_api` is whether the request names the Messages API, `counted` whether it has a retry count.
     """
-    of_sdk = counted and (versioned or messages.has_platform_route(request))
+    of_sdk = counted and (names_api or messages.has_platform_route(request))
     mark = mark_of(http_client)
     if running is not None:
         own = running.sends_by(http_client)
@@ -135,13 +137,13 @@ def _origin_of(
         if _goes_to_the_api(request, running):
             if own:
                 return running
-            if not versioned and not running.finished:
+            if not names_api and not running.finished:
                 return None
     if mark is not None:
         runtime = mark.runtime
     else:
         runtime = wiring.process
-        if runtime is not None and not (of_sdk or (versioned and not runtime.sdk_only)):
+        if runtime is not None and not (of_sdk or (names_api and not runtime.sdk_only)):
             return None
     if runtime is None or not runtime.enabled():
         return None

@@ -21,6 +21,7 @@ from anthropic_otel._core.target import Target, target_of
 RETRY_COUNT: Final = b"x-stainless-retry-count"
 API_VERSION: Final = b"anthropic-version"
 _PLATFORM_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke|/publishers/anthropic/models/")
+_ROUTE_TO_ANTHROPIC: Final = re.compile("/model/[^/]*anthropic[^/]*/invoke|/publishers/anthropic/models/")
 
 
 def names_of(request: Any) -> list[bytes]:
@@ -160,6 +161,14 @@ def headers_of(response: Any) -> RawHeaders:
 def has_platform_route(request: Any) -> bool:
     """Returns whether a request's path is that of Bedrock's or Vertex's Messages API, which need no version header."""
     return _PLATFORM_ROUTE.search(request.url.raw_path) is not None
+
+
+def asks_anthropic_on_a_platform(request: Any) -> bool:
+    """Returns whether a request's path asks a model of Anthropic's on Bedrock or Vertex, by the name of either."""
+    # Every request of an instrumented process comes by, and pays for each function that it enters.
+    parts: Any = getattr(request.url, "_uri_reference", ())
+    path = parts.path if len(parts) == _PARTS else request.url.path
+    return "anthropic" in path and _ROUTE_TO_ANTHROPIC.search(path) is not None
 
 
 def retry_count_of(request: Any, names: list[bytes]) -> int:

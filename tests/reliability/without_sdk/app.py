@@ -36,6 +36,7 @@ from anthropic_otel.simulator import Simulator
 
 MODEL: Final = "anthropic/claude-opus-4-8"
 BEDROCK_MODEL: Final = "anthropic.claude-opus-4-8-v1:0"
+PROFILE: Final = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/profile"
 SPAN_ATTRIBUTES: Final = ("http.response.status_code", "error.type", "anthropic.client.attempt.outcome")
 METRIC_ATTRIBUTES: Final = ("gen_ai.request.model", "http.response.status_code", "error.type")
 
@@ -86,13 +87,20 @@ def litellm_vertex(base_url: str, name: Name) -> list[str]:
 
 
 def litellm_bedrock(base_url: str, name: Name) -> list[str]:
-    """The same through Bedrock, by an HTTP client that is named."""
-    return litellm_by(bedrock_options(base_url, "HTTPHandler", name))
+    """The same through Bedrock."""
+    return litellm_by(bedrock_options(base_url, "HTTPHandler"))
 
 
-def litellm_bedrock_unnamed(base_url: str, name: Name) -> list[str]:
-    """The same by an HTTP client of LiteLLM's own."""
-    return litellm_by(bedrock_options(base_url, "HTTPHandler", lambda _: None))
+def litellm_profile(base_url: str, name: Name) -> list[str]:
+    """The same by an inference profile, whose ARN does not say whose model it is."""
+    return litellm_by(bedrock_options(base_url, "HTTPHandler") | {"model_id": PROFILE})
+
+
+def litellm_profile_named(base_url: str, name: Name) -> list[str]:
+    """The same by an HTTP client that is named."""
+    options = bedrock_options(base_url, "HTTPHandler") | {"model_id": PROFILE}
+    name(options["client"].client)
+    return litellm_by(options)
 
 
 def litellm_by(options: dict[str, Any]) -> list[str]:
@@ -118,8 +126,8 @@ def litellm_vertex_async(base_url: str, name: Name) -> list[str]:
 
 
 def litellm_bedrock_async(base_url: str, name: Name) -> list[str]:
-    """The same through Bedrock, by an HTTP client that is named."""
-    return litellm_async_by(bedrock_options(base_url, "AsyncHTTPHandler", name))
+    """The same through Bedrock."""
+    return litellm_async_by(bedrock_options(base_url, "AsyncHTTPHandler"))
 
 
 def litellm_async_by(options: dict[str, Any]) -> list[str]:
@@ -151,10 +159,9 @@ def vertex_options(base_url: str) -> dict[str, Any]:
     return litellm_options(f"{base_url}/{path}") | place | {"model": "vertex_ai/claude-opus-4-8"}
 
 
-def bedrock_options(base_url: str, handler: str, name: Name) -> dict[str, Any]:
+def bedrock_options(base_url: str, handler: str) -> dict[str, Any]:
     """With credentials that only sign. `handler` is LiteLLM's class around an HTTP client."""
     client = getattr(importlib.import_module("litellm.llms.custom_httpx.http_handler"), handler)()
-    name(client.client)
     account = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "aws_region_name": "us-east-1"}
     options = litellm_options(base_url) | account | {"model": f"bedrock/invoke/{BEDROCK_MODEL}", "client": client}
     return {option: value for option, value in options.items() if option != "api_key"}
@@ -228,7 +235,8 @@ LIBRARIES: Final = {
     "litellm_vertex_async": ("litellm", FIVE, litellm_vertex_async),
     "litellm_bedrock": ("litellm", FIVE, litellm_bedrock),
     "litellm_bedrock_async": ("litellm", FIVE, litellm_bedrock_async),
-    "litellm_bedrock_unnamed": ("litellm", FIVE, litellm_bedrock_unnamed),
+    "litellm_profile": ("litellm", FIVE, litellm_profile),
+    "litellm_profile_named": ("litellm", FIVE, litellm_profile_named),
     "httpx_sse": ("httpx_sse", SSE, httpx_sse),
     "httpx_sse_async": ("httpx_sse", SSE, httpx_sse_async),
     "smolagents": ("smolagents", ("ok",), smolagents),
