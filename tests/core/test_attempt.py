@@ -584,6 +584,18 @@ def test_a_reset_while_sending_is_recorded_though_the_server_is_gone(attempt: At
     assert attempt.cause.errno == "ECONNRESET"
 
 
+def test_a_request_that_cannot_be_written_is_no_timeout(attempt: Attempt) -> None:
+    """The transport waits for an answer all the same: that none came is not why the attempt failed."""
+    attempt.timeline.trace("http11.send_request_headers.started", {})
+    unsent = httpx.WriteError("")
+    unsent.__cause__ = PermissionError(1, "")
+    attempt.timeline.trace("http11.send_request_body.failed", {"exception": unsent})
+    attempt.fail(httpx.ReadTimeout(""))
+    assert attempt.cause is not None
+    assert (attempt.error_type, attempt.cause.errno) == ("network_unreachable", "EPERM")
+    assert attempt.timeline.phase is Phase.SEND
+
+
 def test_what_broke_a_tls_connection_while_sending_keeps_its_errno(attempt: Attempt) -> None:
     """anyio tells a reader of it only that it is broken."""
     attempt.timeline.trace("http11.send_request_headers.started", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import socket
+from typing import Any
 
 import anyio
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.semconv import NetworkCause as Word
 from anthropic_otel._core.semconv import Phase
-from support.chains import STACKS, chain
+from support.chains import STACKS, Stack, chain, raised
 
 
 class WindowsError(OSError):
@@ -36,7 +37,8 @@ WINDOWS = {
     10013: (Word.NETWORK_UNREACHABLE, "EACCES"),
     10024: (Word.CONNECTION_ERROR, "EMFILE"),
     10038: (Word.CLIENT_CLOSED, "ENOTSOCK"),
-    10047: (Word.CONNECTION_ERROR, "EAFNOSUPPORT"),
+    10046: (Word.NETWORK_UNREACHABLE, "EPFNOSUPPORT"),
+    10047: (Word.NETWORK_UNREACHABLE, "EAFNOSUPPORT"),
     10048: (Word.CONNECTION_ERROR, "EADDRINUSE"),
     10049: (Word.NETWORK_UNREACHABLE, "EADDRNOTAVAIL"),
     10050: (Word.NETWORK_UNREACHABLE, "ENETDOWN"),
@@ -159,6 +161,24 @@ def test_an_error_without_a_number_while_credentials_are_fetched_is_of_the_confi
     """requests raises one for a path of a CA bundle that leads nowhere."""
     error = OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /nowhere")
     assert classify(error, phase=Phase.AUTH).word is Word.REQUEST_NOT_SENT
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EMFILE, errno.ETIMEDOUT])
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.http.__name__)
+def test_an_error_of_the_system_that_the_resolver_met_is_the_resolvers(stack: Stack, number: int) -> None:
+    """Python raises it for `EAI_SYSTEM`, without a class for it: the name was not resolved, the errno says why."""
+    made: dict[str, Any] = {"__name__": "socket", "error": OSError(number, "text of the system")}
+    exec("def getaddrinfo():\n    raise error", made)
+    error = chain(stack, "ConnectError", raised(made["getaddrinfo"]))
+    assert classify(error, phase=Phase.CONNECT) == Cause(
+        Word.NAME_RESOLUTION_ERROR, errno.errorcode[number], Phase.CONNECT
+    )
+
+
+def test_a_number_of_a_host_has_no_name() -> None:
+    """The numbers of `gethostbyname` are none of the system's."""
+    error = chain(STACKS[0], "ConnectError", socket.herror(1, "Unknown host"))
+    assert classify(error, phase=Phase.CONNECT) == Cause(Word.NAME_RESOLUTION_ERROR, None, Phase.CONNECT)
 
 
 def test_a_resolver_error_without_a_number_has_no_name() -> None:

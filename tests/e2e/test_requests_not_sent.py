@@ -180,6 +180,26 @@ def test_no_time_left_is_a_timeout(stack: Stack, timeout: float, sim: Simulator)
     assert (attempt.error_type, attempt.phase) == ("connect_timeout", "connect")
 
 
+@of([stack for stack in SDK_STACKS if not stack.asynchronous])
+def test_a_request_that_cannot_be_written_is_no_timeout(stack: Stack) -> None:
+    """The transport waits for an answer all the same, until its timeout: what failed is the writing."""
+
+    def shut(name: str, info: dict[str, Any]) -> None:
+        if name == "connection.connect_tcp.complete":
+            info["return_value"].get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+    class Tracing(stack.client_class):  # type: ignore[misc,name-defined]
+        def build_request(self, *arguments: Any, **options: Any) -> Any:
+            request = super().build_request(*arguments, **options)
+            request.extensions["trace"] = shut
+            return request
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        http = http_client(stack, cls=Tracing)
+        attempt = failed(stack, f"http://127.0.0.1:{silent.getsockname()[1]}", http=http, timeout=0.2)
+    assert (attempt.error_type, attempt.errno, attempt.phase) == ("connection_reset", "EPIPE", "send")
+
+
 # -- client_closed, event_loop_closed ----------------------------------------------------------------------------------
 
 

@@ -25,9 +25,10 @@ Where two words fit, this order decides. The first that applies is the cause:
 Then, if a proxy was used, the failure to reach it, or to make it connect to the API's host, becomes `proxy_error`.
 
 Some errors of the system do not have the cause that one might expect. Out of file descriptors is `connection_error`
-with the errno `EMFILE` or `ENFILE`. A connection that a local firewall or sandbox forbids (`EACCES`, `EPERM`) is
-`network_unreachable`, as the address has not refused it. A CA file, key or token that cannot be read is
-`request_not_sent`. A CA file of the client itself is read when the client is made, so that there is no attempt at all.
+with the errno `EMFILE` or `ENFILE`, but any that the resolver meets is `name_resolution_error`. A connection that a
+local firewall or sandbox forbids (`EACCES`, `EPERM`) is `network_unreachable`, as the address has not refused it. A CA
+file, key or token that cannot be read is `request_not_sent`. A CA file of the client itself is read when the client is
+made, so that there is no attempt at all.
 """
 
 from __future__ import annotations

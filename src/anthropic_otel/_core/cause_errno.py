@@ -14,7 +14,7 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, is_a
+from anthropic_otel._core.cause_chain import Failure, frames, is_a
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
@@ -60,7 +60,9 @@ _ON_THE_CONNECTION: Final = (Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.WAIT, P
 _CAUSES: Final = {
     NetworkCause.CONNECTION_REFUSED: "ECONNREFUSED",
     NetworkCause.CONNECTION_RESET: "ECONNRESET ECONNABORTED EPIPE ENETRESET ENOTCONN ESHUTDOWN",
-    NetworkCause.NETWORK_UNREACHABLE: "ENETUNREACH EHOSTUNREACH EHOSTDOWN ENETDOWN ENONET EADDRNOTAVAIL",
+    NetworkCause.NETWORK_UNREACHABLE: (
+        "ENETUNREACH EHOSTUNREACH EHOSTDOWN ENETDOWN ENONET EADDRNOTAVAIL EAFNOSUPPORT EPFNOSUPPORT"
+    ),
     # This process has closed the socket while it was in use: the app has closed its client.
     NetworkCause.CLIENT_CLOSED: "EBADF ENOTSOCK ECANCELED",
 }
@@ -124,7 +126,7 @@ def _name(error: BaseException) -> str | None:
 
     `None` too for any other exception, as OpenSSL's `OSError`.
     """
-    if not isinstance(error, OSError) or _is_of_openssl(error):
+    if not isinstance(error, OSError) or _is_of_openssl(error) or is_host_error(error):
         return None
     if is_resolver_error(error):
         return _of_number(error.errno, _resolver_errors())
@@ -148,6 +150,22 @@ def is_resolver_error(error: BaseException) -> bool:
     import socket
 
     return isinstance(error, socket.gaierror) or is_a(error, *_RESOLVERS)
+
+
+def is_host_error(error: BaseException) -> bool:
+    """Returns whether `error` is that of an older function for look-ups, whose numbers have no names here."""
+    import socket
+
+    return isinstance(error, socket.herror)
+
+
+def is_raised_by_resolver(error: BaseException) -> bool:
+    """Returns whether the resolver raised `error`, an error of the system: by `EAI_SYSTEM`, which has no class."""
+    steps = list(frames(error)) if isinstance(error, OSError) else []
+    return bool(steps) and steps[-1] == _LOOKS_UP
+
+
+_LOOKS_UP: Final = ("socket", "getaddrinfo")
 
 
 _RESOLVERS: Final = ("aiohttp.ClientConnectorDNSError", "aiodns.DNSError", "pycares.AresError", "dns.DNSException")

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from anthropic_otel._core.cause_chain import HTTPCORE, Failure, by_class, is_a, text_of
-from anthropic_otel._core.cause_errno import is_resolver_error, server_gone, timed_out
+from anthropic_otel._core.cause_errno import (
+    is_host_error,
+    is_raised_by_resolver,
+    is_resolver_error,
+    server_gone,
+    timed_out,
+)
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from anthropic_otel._core.stack import package_of, stack
 
@@ -38,11 +44,9 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `NAME_RESOLUTION_ERROR` if `error` says that a host name could not be resolved, else `None`."""
-    # Before the rule for `errno`: `gaierror` is an `OSError` whose number is not the system's.
-    # Not at the top of the module: its import takes longer than that of this whole package.
-    import socket
-
-    resolver = isinstance(error, socket.herror) or is_resolver_error(error)
+    # Before the rule for `errno`: `gaierror` is an `OSError` whose number is not the system's, and one of the system
+    # that the resolver met says that no file could be opened, or the like: not what is wrong with a connection.
+    resolver = is_resolver_error(error) or is_host_error(error) or is_raised_by_resolver(error)
     return NetworkCause.NAME_RESOLUTION_ERROR if resolver else None
 
 

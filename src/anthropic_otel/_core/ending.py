@@ -179,8 +179,10 @@ def _says_nothing(cause: Cause) -> bool:
     return cause.word is NetworkCause.OTHER or (cause.word is NetworkCause.CONNECTION_ERROR and cause.errno is None)
 
 
-_ENDED: Final = (NetworkCause.SERVER_DISCONNECTED, NetworkCause.CONNECTION_RESET)
-_GONE: Final = (*_ENDED, NetworkCause.CONNECTION_ERROR, NetworkCause.INCOMPLETE_BODY)
+_CLOSED: Final = (NetworkCause.SERVER_DISCONNECTED, NetworkCause.CONNECTION_RESET)
+_ENDED: Final = (*_CLOSED, NetworkCause.WRITE_TIMEOUT)
+"""The causes that leave open what had happened before, if the request could not be written: the transport reads on."""
+_GONE: Final = (*_CLOSED, NetworkCause.CONNECTION_ERROR, NetworkCause.INCOMPLETE_BODY)
 """The causes that a transport's exceptions may have when the app has closed the client."""
 
 

@@ -197,8 +197,9 @@ CAUSES: Final = {
         "timeouts of gateways and NAT."
     ),
     Cause.NETWORK_UNREACHABLE: (
-        "There is no route to the address, or this machine forbids it (`EACCES`, `EPERM`) or has no port left "
-        "for it (`EADDRNOTAVAIL`). Check routes, IPv6, network policies and sandboxes; share one client."
+        "There is no route to the address, or this machine forbids it (`EACCES`, `EPERM`), or has no port left "
+        "(`EADDRNOTAVAIL`) or no IPv6 (`EAFNOSUPPORT`) for it. Check routes, IPv6, network policies and sandboxes; "
+        "share one client."
     ),
     Cause.CONNECTION_ERROR: (
         "The connection failed in another way. Look at the errno: for `EMFILE` raise the limit of open files,"
