@@ -21,14 +21,14 @@ class Attempts:
     - `count`: how many have started. `retries`: how many of them followed a failed one.
     - `failed_count`: how many have failed before the end of the call. One whose answer a middleware
       rejected, or that it stopped, counts if the SDK then retried.
-    - `last_failed`: the one that failed last, of those that were not retried while their body was open; `completed`:
-      the one that completed last. Both before the end of the call. `None` without one, and after `forget`.
+    - `completed`: the one that completed last, before the end of the call. `None` without one, and after `forget`.
     - `undecided`: the failed attempts of which it is not known yet whether another attempt follows.
     """
 
     __slots__ = (
         "_answered_failures",
         "_last_ended",
+        "_last_failed",
         "_own_retries",
         "_retried",
         "_sdk_retries",
@@ -36,7 +36,6 @@ class Attempts:
         "count",
         "failed_count",
         "invocation",
-        "last_failed",
         "retries",
         "undecided",
     )
@@ -44,7 +43,7 @@ class Attempts:
     def __init__(self, invocation: Invocation) -> None:
         self.invocation: Final = invocation
         self.count = self.retries = self.failed_count = 0
-        self.last_failed: Attempt | None = None
+        self._last_failed: Attempt | None = None
         self.completed: Attempt | None = None
         self._last_ended: Attempt | None = None
         """The attempt that ended last. A parsed reply is from it if none completed."""
@@ -81,15 +80,23 @@ class Attempts:
             return
         if failed:
             self.failed_count += 1
-            self.last_failed = attempt
+            self._last_failed = attempt
         elif attempt.outcome is AttemptOutcome.COMPLETED:
             self.completed = attempt
         self._last_ended = attempt
 
     def forget(self) -> None:
         """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
-        self._last_ended = self.last_failed = self.completed = None
+        self._last_ended = self._last_failed = self.completed = None
         self._answered_failures = self._retried = ()
+
+    @property
+    def last_unretried(self) -> Attempt | None:
+        """The attempt that failed last, `None` if none has failed or another attempt followed.
+
+        Not one that was retried while its body was open. `None` too after `forget`.
+        """
+        return self._last_failed if self.undecided else None
 
     def failure_with(self, answer: tuple[int, str | None]) -> Attempt | None:
         """Returns the failed attempt whose response has that status and request id, `None` without such a one.
@@ -150,8 +157,7 @@ class Attempts:
         failure may be retried. If it is not known how many retries the call may have, any retry counts as the last. A
         fallback, a hedge and what a transport sends again are no retries.
         """
-        # An earlier failure that was retried is not what the call failed with.
-        last = self.last_failed if self.undecided else None
+        last = self.last_unretried
         retryable = last is not None and (is_retryable(last) or self.invocation.own_retry_rule)
         if not (retryable or asked_for_retry):
             return False

@@ -120,8 +120,7 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
         return _CANCELLED
     exhausted = attempts.exhausted(raised.asks_for_retry)
     outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
-    # An earlier failure that was retried is not the call's.
-    by = attempts.last_failed if attempts.undecided else None
+    by = attempts.last_unretried
     if by is None or not raised.may_be_of(by):
         # A middleware may pass on the failure of an earlier attempt, or of a call of another client.
         earlier = attempts.failure_with(raised.answer) if raised.answer is not None else None
@@ -157,7 +156,7 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> Call
     if attempts.invocation.reopens and isinstance(body, Attempt) and body.error_type != INVALID_EVENT:
         return _RECOVERED
     error_type = body_error_type(body) if isinstance(body, Attempt) else body.error_type if body is not None else None
-    by = answering or (attempts.last_failed if attempts.undecided else None)
+    by = answering or attempts.last_unretried
     exception_type = returned.exception_type if isinstance(returned, HeldBody) else None
     return _failed(CallOutcome.FAILED, error_type, by, exception_type, attempts)
 
@@ -170,7 +169,7 @@ def _deciding_body(returned: Attempt | HeldBody, attempts: Attempts) -> Attempt 
     """
     abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
     # The SDK closes a held body when it raises for an error event of the attempt that the body was being made of.
-    return attempts.last_failed if abandoned and attempts.undecided else returned
+    return (attempts.last_unretried if abandoned else None) or returned
 
 
 def _failed(

@@ -79,13 +79,21 @@ _CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
 _ABANDONED: Final = Ending(AttemptOutcome.ABANDONED)
 UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
 """The ending of an attempt of whose end nothing is known, or whose ending could not be decided."""
+_INCOMPLETE: Final = Ending(
+    AttemptOutcome.FAILED, NetworkCause.INCOMPLETE_STREAM.value, Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
+)
+_TUNNEL_REFUSED: Final = Ending(
+    AttemptOutcome.FAILED, NetworkCause.PROXY_ERROR.value, Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT)
+)
+"""The ending of an attempt whose proxy refused its tunnel, if nothing else is known of its end."""
 
 
 def of_end(attempt: Attempt, how: End) -> Ending:
     """Returns the ending of an attempt that no exception ended: `FAILED` if anything in the module's list applies.
 
-    Also if its end was not observed (`LOST`). Else `COMPLETED` if its body was read to the end or the end event came,
-    and `ABANDONED` if not. The attempt's reading must have been concluded.
+    Also if its end was not observed (`LOST`): with `proxy_error` if a proxy refused its tunnel, else with `_OTHER`.
+    Else `COMPLETED` if its body was read to the end or the end event came, and `ABANDONED` if not. The attempt's
+    reading must have been concluded.
     """
     status, response = attempt.status, attempt.response
     if status is not None and not 200 <= status < 300:
@@ -95,7 +103,7 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     if how is End.READ and end is None:
         return _failed(UNEXPECTED_CONTENT) if unexpected else COMPLETED
     if how is End.LOST:
-        return _of_lost(attempt)
+        return _TUNNEL_REFUSED if attempt.timeline.tunnel_refused else UNKNOWN
     if end is not None:
         return _of_stream(attempt, how, end)
     return _failed(UNEXPECTED_CONTENT) if unexpected or how is End.UNPARSED else _ABANDONED
@@ -186,15 +194,6 @@ _GONE: Final = (*_CLOSED, NetworkCause.CONNECTION_ERROR, NetworkCause.INCOMPLETE
 """The causes that a transport's exceptions may have when the app has closed the client."""
 
 
-def _of_lost(attempt: Attempt) -> Ending:
-    """Returns the ending of an attempt whose end no hook saw: `proxy_error` if a proxy refused its tunnel.
-
-    Else it is `UNKNOWN`: failed, with `_OTHER` as the `error.type`.
-    """
-    refused = Cause(NetworkCause.PROXY_ERROR, None, Phase.CONNECT) if attempt.timeline.tunnel_refused else None
-    return _failed(refused.word.value, cause=refused) if refused is not None else UNKNOWN
-
-
 def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     """Returns the ending of an attempt whose body is an event stream that ended with `end`.
 
@@ -213,16 +212,9 @@ def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
     if how is not End.READ:
         return _ABANDONED
     if attempt.is_message and end.complete is not None:
-        cause = Cause(NetworkCause.INCOMPLETE_STREAM, None, None)
-        return _failed(cause.word.value, cause=cause, api_error=end.untold)
+        return replace(_INCOMPLETE, api_error=end.untold)
     return COMPLETED
 
 
-def _failed(
-    error_type: str,
-    *,
-    cause: Cause | None = None,
-    exception_type: str | None = None,
-    api_error: ApiError | None = None,
-) -> Ending:
-    return Ending(AttemptOutcome.FAILED, error_type, cause, exception_type, api_error=api_error)
+def _failed(error_type: str, *, exception_type: str | None = None, api_error: ApiError | None = None) -> Ending:
+    return Ending(AttemptOutcome.FAILED, error_type, exception_type=exception_type, api_error=api_error)

@@ -55,6 +55,12 @@ SECONDS_BUCKETS: Final = (
 )  # fmt: skip
 """The buckets of every duration in seconds. Most bounds are between 5 and 120, as most replies take so long."""
 
+
+def _seconds(name: str, description: str, attributes: tuple[str, ...]) -> Metric:
+    """Makes the histogram of a duration."""
+    return Metric(name, Instrument.HISTOGRAM, "s", description, attributes, SECONDS_BUCKETS)
+
+
 _TARGET: Final = (semconv.OPERATION_NAME, semconv.SERVER_ADDRESS, semconv.GEN_AI_REQUEST_MODEL)
 
 ATTEMPT_STARTED: Final = Metric(
@@ -64,10 +70,8 @@ ATTEMPT_STARTED: Final = Metric(
     "HTTP attempts that the client has started to send.",
     _TARGET,
 )
-ATTEMPT_DURATION: Final = Metric(
+ATTEMPT_DURATION: Final = _seconds(
     "anthropic.client.attempt.duration",
-    Instrument.HISTOGRAM,
-    "s",
     "Time from the send of an HTTP attempt to the end of its body.",
     (
         *_TARGET,
@@ -77,31 +81,21 @@ ATTEMPT_DURATION: Final = Metric(
         semconv.NETWORK_CAUSE,
         semconv.ATTEMPT_OUTCOME,
     ),
-    SECONDS_BUCKETS,
 )
-ATTEMPT_TIME_TO_FIRST_CHUNK: Final = Metric(
+ATTEMPT_TIME_TO_FIRST_CHUNK: Final = _seconds(
     "anthropic.client.attempt.time_to_first_chunk",
-    Instrument.HISTOGRAM,
-    "s",
     "Time from the send of an HTTP attempt of a message stream to the first chunk of its body, free of retries.",
     _TARGET,
-    SECONDS_BUCKETS,
 )
-STREAM_MAX_GAP: Final = Metric(
+STREAM_MAX_GAP: Final = _seconds(
     "anthropic.client.stream.max_gap",
-    Instrument.HISTOGRAM,
-    "s",
     "The longest time that a reader of a message stream waited for its next chunk, in one HTTP attempt.",
     (*_TARGET, semconv.ATTEMPT_OUTCOME),
-    SECONDS_BUCKETS,
 )
-CALL_DURATION: Final = Metric(
+CALL_DURATION: Final = _seconds(
     "anthropic.client.call.duration",
-    Instrument.HISTOGRAM,
-    "s",
     "Time of an SDK call with its attempts, its backoff and the reading of its body.",
     (*_TARGET, semconv.CALL_OUTCOME, semconv.ERROR_TYPE, semconv.NETWORK_CAUSE, semconv.API_ERROR_CODE),
-    SECONDS_BUCKETS,
 )
 CALL_RETRIES: Final = Metric(
     "anthropic.client.call.retries",
@@ -111,13 +105,10 @@ CALL_RETRIES: Final = Metric(
     (*_TARGET, semconv.CALL_OUTCOME),
     (1.0, 2.0, 3.0, 4.0, 5.0, 10.0),
 )
-RETRY_DELAY: Final = Metric(
+RETRY_DELAY: Final = _seconds(
     "anthropic.client.retry.delay",
-    Instrument.HISTOGRAM,
-    "s",
     "Time between the end of a failed attempt and the start of the next one.",
     (semconv.OPERATION_NAME, semconv.SERVER_ADDRESS, semconv.RETRY_REASON, semconv.RETRY_SOURCE),
-    SECONDS_BUCKETS,
 )
 _RATELIMIT: Final = (
     semconv.RATELIMIT_KIND,
