@@ -657,7 +657,7 @@ def test_a_body_that_fails_inside_the_send_has_a_response(attempt: Attempt) -> N
     assert attempt.response is not None
     assert (attempt.status, attempt.response.protocol_version, attempt.request_id) == (200, "1.1", "req_2")
     assert attempt.timeline.phase is Phase.RECEIVE
-    assert attempt.timeline.raw_response is None
+    assert attempt.timeline.received is None
 
 
 def test_a_cancelled_attempt_of_a_silent_transport_did_not_wait_for_a_pool(
@@ -699,10 +699,10 @@ def test_a_response_that_cannot_be_read_off_the_transport_costs_only_itself(
     attempt: Attempt, notes: Notes, response: Any
 ) -> None:
     """What a transport has told of a response and cannot be understood leaves the cause of the failure as it is."""
-    attempt.timeline.raw_response = response
+    attempt.timeline.trace("http11.receive_response_headers.complete", {"return_value": response})
     attempt.fail(httpx.ReadTimeout(""))
     assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "read_timeout")
-    assert (attempt.status, attempt.timeline.raw_response) == (None, None)
+    assert (attempt.status, attempt.timeline.received) == (None, None)
     assert notes.count("attempt_ended") == 1
 
 

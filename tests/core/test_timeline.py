@@ -81,7 +81,7 @@ def test_a_new_tls_connection_has_every_phase(timeline: Timeline, clock: ManualC
     }
     assert timeline.reused is False
     assert timeline.peer == ("192.0.2.1", 443)
-    assert timeline.parsed_response == ("1.1", 200, HEADERS)
+    assert timeline.received == ("1.1", 200, HEADERS)
 
 
 def test_no_connect_event_means_a_reused_connection(timeline: Timeline, clock: ManualClock) -> None:
@@ -119,7 +119,7 @@ def test_http_2_has_the_same_phases(timeline: Timeline, clock: ManualClock) -> N
         Phase.WAIT: 5,
         Phase.RECEIVE: 1,
     }
-    assert timeline.parsed_response == ("2", 529, HEADERS)
+    assert timeline.received == ("2", 529, HEADERS)
 
 
 def test_the_connect_of_a_proxy_is_part_of_connecting(timeline: Timeline, clock: ManualClock) -> None:
@@ -156,7 +156,7 @@ def test_a_proxy_that_turns_the_tunnel_away_is_no_response(timeline: Timeline, c
         (2, "http11.send_request_headers.started", CONNECT),
         (2, "http11.receive_response_headers.complete", {"return_value": (b"HTTP/1.1", 407, b"", [])}),
     )
-    assert timeline.raw_response is None
+    assert timeline.received is None
     assert timeline.phase is Phase.CONNECT
     assert timeline.tunnel_refused is True
 
@@ -175,7 +175,7 @@ def test_a_proxy_that_opens_the_tunnel_has_not_refused_it(timeline: Timeline, cl
         (9, "http11.receive_response_headers.complete", answer(407)),
     )
     assert timeline.tunnel_refused is False
-    assert timeline.parsed_response == ("1.1", 407, HEADERS)
+    assert timeline.received == ("1.1", 407, HEADERS)
 
 
 def test_where_credentials_are_fetched_all_before_the_first_event_is_auth(clock: ManualClock) -> None:
@@ -273,7 +273,7 @@ def test_nothing_changes_after_the_end(timeline: Timeline, clock: ManualClock) -
     assert timeline.phase_durations() == before
     assert timeline.phase is Phase.SEND
     assert timeline.reused is True
-    assert timeline.raw_response is None
+    assert timeline.received is None
 
 
 def test_the_api_key_is_not_kept(timeline: Timeline, clock: ManualClock) -> None:
@@ -292,7 +292,7 @@ def test_the_api_key_is_not_kept(timeline: Timeline, clock: ManualClock) -> None
 def test_a_response_of_another_shape_is_not_known(timeline: Timeline, value: object) -> None:
     """A response of a shape that another version of the transport may return is unknown, and no failure."""
     timeline.trace("http11.receive_response_headers.complete", {"return_value": value})
-    assert timeline.parsed_response is None
+    assert timeline.received is None
     assert timeline.failed_at is None
 
 
@@ -417,9 +417,9 @@ def test_a_further_hop_forgets_the_answer_before(timeline: Timeline, clock: Manu
     write_error = type("WriteError", (Exception,), {})()
     tell(timeline, clock, *SENT[:3], (7, "http11.send_request_body.failed", {"exception": write_error}))
     tell(timeline, clock, (1, "http11.receive_response_headers.complete", answer(307)))
-    assert timeline.parsed_response is not None
+    assert timeline.received is not None
     tell(timeline, clock, (1, "http11.send_request_headers.started", POST))
-    assert [timeline.parsed_response, timeline.send_error] == [None, None]
+    assert [timeline.received, timeline.send_error] == [None, None]
 
 
 def test_the_exception_of_a_request_is_not_kept_after_the_end(timeline: Timeline, clock: ManualClock) -> None:

@@ -202,7 +202,7 @@ class Sending(Send):
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
         attempt = self.attempt
-        if attempt.status is None and attempt.timeline.raw_response is None:
+        if attempt.status is None and attempt.timeline.received is None:
             # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
             response = messages.response_of_failed_read(error)
             if response is None:

@@ -43,7 +43,7 @@ class Attempt(AttemptState):
         # Guarded in place, as it runs at every call.
         try:
             timeline = self.timeline
-            timeline.raw_response = None
+            timeline.received = None
             timeline.enter(Phase.RECEIVE)
             timeline.peer = peer or timeline.peer
             self._take_response(status, response_headers, version, body)
@@ -166,9 +166,9 @@ class Attempt(AttemptState):
         Its body may have failed within the send, or the transport may have sent again after it. The phase is not
         changed: without trace events it is not known when the response came.
         """
-        raw, self.timeline.raw_response = self.timeline.parsed_response, None
-        if raw is not None:
-            version, status, pairs = raw
+        received, self.timeline.received = self.timeline.received, None
+        if received is not None:
+            version, status, pairs = received
             self._take_response(status, headers.by_name(pairs), version, None)
 
     def _take_ending(self, end: Ending) -> None:

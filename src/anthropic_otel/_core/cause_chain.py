@@ -40,9 +40,14 @@ _FAMILIES: Final = {
 """The name that packages have in common in the rules. `platform` are those by which cloud platforms are reached."""
 
 _MAX_DEPTH: Final = 16
-_ORIGIN_IN_ARGS: Final = HTTPCORE | {"urllib3", "requests", "google"}
-_ORIGIN_IN_REASON: Final = frozenset({"urllib3", "urllib"})
-_ORIGIN_IN_KWARGS: Final = frozenset({"botocore"})
+_ORIGINS: Final = {
+    **dict.fromkeys(HTTPCORE | {"requests", "google"}, ("args",)),
+    "urllib3": ("args", "reason"),
+    "urllib": ("reason",),
+    "azure": ("inner_exception",),
+    "botocore": ("kwargs",),
+}
+"""The attributes in which a library keeps the origin of an exception."""
 
 
 @dataclass(frozen=True)
@@ -158,16 +163,12 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
 
     Yields none for a library that is not known to do so.
     """
-    library = root(type(error))
-    if library in _ORIGIN_IN_ARGS:
-        yield from error.args[:2]
-    if library in _ORIGIN_IN_REASON:
-        yield _attribute(error, "reason")
-    if library == "azure":
-        yield _attribute(error, "inner_exception")
-    if library in _ORIGIN_IN_KWARGS:
-        details = _attribute(error, "kwargs")
-        yield details.get("error") if isinstance(details, dict) else None
+    for name in _ORIGINS.get(root(type(error)), ()):
+        value = _attribute(error, name)
+        if name == "args":
+            yield from error.args[:2]
+        else:
+            yield value.get("error") if isinstance(value, dict) else value
 
 
 def _members(error: BaseException) -> list[BaseException]:

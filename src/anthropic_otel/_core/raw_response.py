@@ -31,10 +31,10 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
         return None
 
 
-def version_of(version: bytes) -> str:
-    """Returns the HTTP version without `HTTP/`, as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`."""
+def version_of(version: bytes) -> str | None:
+    """Returns the HTTP version as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`, `None` if empty."""
     # Shared strings: a new one would take 52 bytes in each open stream.
-    return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/")
+    return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/") or None
 
 
 _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
@@ -50,4 +50,4 @@ def parsed_response(raw_response: Any) -> ParsedResponse | None:
         return None
     if len(raw_response) == 2:
         return ("2", int(raw_response[0]), list(raw_response[1]))
-    return (version_of(raw_response[0]) or None, int(raw_response[1]), list(raw_response[3]))
+    return (version_of(raw_response[0]), int(raw_response[1]), list(raw_response[3]))

@@ -20,6 +20,7 @@ from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, by_name
+from anthropic_otel._core.raw_response import version_of
 from anthropic_otel._core.recorder import AfterFailure, Recorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, RetrySource
@@ -138,7 +139,8 @@ class Send:
 
         `pairs` are its headers. `version` is the HTTP version as bytes, any other value if not known.
         """
-        self.attempt.timeline.answered((version if isinstance(version, bytes) else b"", status, b"", pairs))
+        known = version_of(version) if isinstance(version, bytes) else None
+        self.attempt.timeline.answered((known, status, pairs))
 
     def broke(self, error: Exception) -> None:
         """Records the exception of a request within the send, which may be retried."""
@@ -154,7 +156,7 @@ class Send:
         if timeline.failed_at is not None or timeline.answered_at is not None:
             self._send_again()
         else:
-            self.attempt.timeline.raw_response = None
+            timeline.received = None
 
     def failed(self, error: BaseException) -> None:
         """Ends the attempt because the send has raised `error`.
@@ -178,8 +180,8 @@ class Send:
 @guarded(None)
 def _headers_seen_by_transport(attempt: Attempt) -> RawHeaders | None:
     """Returns the headers of a response that the transport has received and the send has not returned, else `None`."""
-    response = attempt.timeline.parsed_response
-    return by_name(response[2]) if response is not None else None
+    received = attempt.timeline.received
+    return by_name(received[2]) if received is not None else None
 
 
 class LoneAttempts:

@@ -42,7 +42,8 @@ class Timeline:
     - `reused`: whether the connection existed before; `None` before the first trace event.
     - `waited_for_pool`: whether the attempt failed because the pool had no free connection. Set by the attempt.
     - `peer`: address and port that were connected to, `None` if not known.
-    - `raw_response`: the response as httpcore returns it (see `answered`); `None` before, and once the attempt has it.
+    - `received`: the response that the transport received last; `None` before, if it has an unknown form, and once the
+      attempt has it.
     - `send_error`: why the request could not be sent whole, `None` if it was. Raised later: a response may still come.
     - `tunnelling`: whether a proxy is asked for a tunnel. `None` before: a TLS handshake is with the proxy, if any.
       `False` after it, and while a request is sent without one: a handshake is with the API's host.
@@ -64,7 +65,7 @@ class Timeline:
         "peer",
         "phase",
         "phase_ns",
-        "raw_response",
+        "received",
         "reused",
         "send_error",
         "tunnel_refused",
@@ -84,7 +85,7 @@ class Timeline:
         self.waited_for_pool = False
         self.tunnel_refused = False
         self.peer: tuple[str, int] | None = None
-        self.raw_response: Any = None
+        self.received: ParsedResponse | None = None
         self.send_error: Cause | None = None
         self.answered_at: int | None = None
         self.failed_at: int | None = None
@@ -158,11 +159,6 @@ class Timeline:
         """
         return 0 if self.reused is not None or self.waited_for_pool or self.phase is Phase.AUTH else _CONNECT
 
-    @property
-    def parsed_response(self) -> ParsedResponse | None:
-        """The version, status and headers in `raw_response`, `None` if that is `None` or has an unknown form."""
-        return parsed_response(self.raw_response)
-
     # -- the events that mean something --------------------------------------------------------------------------------
 
     def _connect_started(self, info: Mapping[str, Any]) -> None:
@@ -187,7 +183,7 @@ class Timeline:
 
     def _request_begins(self) -> None:
         """Forgets the response and the failure of the request before, such as a hop of a redirect, and their times."""
-        self.raw_response = self.send_error = self.failed_at = self.answered_at = self.failure = None
+        self.received = self.send_error = self.failed_at = self.answered_at = self.failure = None
 
     def _request_sent(self, info: Mapping[str, Any]) -> None:
         if not self.tunnelling:
@@ -203,26 +199,24 @@ class Timeline:
             self._failed(info)
 
     def _answered(self, info: Mapping[str, Any]) -> None:
+        received = parsed_response(info.get("return_value"))
         if self.tunnelling:
-            answer = parsed_response(info.get("return_value"))
-            self.tunnel_refused = answer is not None and not 200 <= answer[1] < 300
-            return
-        self.enter(Phase.RECEIVE)
-        self.answered(info.get("return_value"))
+            self.tunnel_refused = received is not None and not 200 <= received[1] < 300
+        else:
+            self.enter(Phase.RECEIVE)
+            self.answered(received)
 
-    def answered(self, raw_response: Any) -> None:
-        """Records a response as httpcore returns it: a tuple of HTTP version, status, text and headers.
+    def answered(self, received: ParsedResponse | None) -> None:
+        """Records a response, `None` for one of an unknown form.
 
         A status from 400 on sets `failed_at` to now, except 401 and 407, which an auth flow answers with a further
         request. A 2xx sets `answered_at`.
         """
-        self.raw_response = raw_response
-        parsed = self.parsed_response
-        if parsed is None or parsed[1] in _CREDENTIALS_WANTED:
-            return
-        if parsed[1] >= 400:
+        self.received = received
+        status = received[1] if received is not None else 0
+        if status >= 400 and status not in _CREDENTIALS_WANTED:
             self.failed_at = self.clock.now()
-        elif 200 <= parsed[1] < 300:
+        elif 200 <= status < 300:
             self.answered_at = self.clock.now()
 
     def _response_closed(self, info: Mapping[str, Any]) -> None:

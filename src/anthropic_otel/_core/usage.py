@@ -65,8 +65,6 @@ def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[
     Each has one usage per model; the first has none for a model of which nothing is new. The same usage may be reported
     several times: by Bedrock's headers, then by the parsed reply, which the app may parse again.
     """
-    if not told:
-        return usages, usages
     new, by_model = [], {usage.model: usage for usage in told}
     for usage in usages:
         before = by_model.get(usage.model)
