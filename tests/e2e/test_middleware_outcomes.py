@@ -18,7 +18,7 @@ import anthropic
 import pytest
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
-from anthropic_otel._core import instruments
+from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Reply, Simulator
 from anthropic_otel.testing import capture
 from support.apps import API_KEY, CREDENTIALS, MODEL, request_of
@@ -238,6 +238,40 @@ def test_an_attempt_has_its_own_model_where_the_url_has_it(
     assert asked == OTHER_MODEL or by == "extra_body"
     assert telemetry.attempts[-1].model == asked
     assert models(recorded, instruments.CALL_DURATION) == {MODEL: 1}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_fallback_to_another_platform_has_the_tokens_of_that(
+    sim: Simulator, recorded: Telemetry, platform: str, stream: bool
+) -> None:
+    """Its client is not instrumented. So it is an attempt of the call that falls back, but of its own platform."""
+    if platform == "AnthropicBedrock":
+        pytest.importorskip("botocore")
+    url = sim.base_url + ("/v1" if platform == "AnthropicVertex" else "")
+    sim.play("http_529", "ok")
+    with getattr(anthropic, platform)(base_url=url, **PLATFORMS[platform]) as other:
+
+        def falls_back(request: Any, call_next: Next) -> Any:
+            if call_next(request).status_code != 529:
+                raise AssertionError
+            return other.messages.create(**request_of(stream=stream))
+
+        with anthropic.Anthropic(
+            base_url=sim.base_url, api_key=API_KEY, middleware=[falls_back], max_retries=0
+        ) as client:
+            recorded.instrument(client)
+            answer = client.messages.create(**request_of())
+            if stream:
+                list(answer)
+    assert outcomes(recorded) == [("recovered", None)]
+    used = {
+        point.attributes[semconv.GEN_AI_PROVIDER_NAME]: point.sum for point in recorded.points(instruments.USAGE_OUTPUT)
+    }
+    platform_name = "aws.bedrock" if platform == "AnthropicBedrock" else "gcp.vertex_ai"
+    assert used.pop("anthropic") == 0
+    assert used.keys() == {platform_name}
+    assert used[platform_name] > 0
 
 
 @pytest.mark.parametrize("traced", ["by_us", "by_the_sdk_around", "by_the_sdk_within"])

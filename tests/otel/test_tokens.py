@@ -15,10 +15,10 @@ from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.settings import Settings
-from anthropic_otel._core.target import target_of
+from anthropic_otel._core.target import provider_of, target_of
 from anthropic_otel._core.usage import Usage, of_reply
 from anthropic_otel._otel.recorder import OpenTelemetryRecorder
-from anthropic_otel._otel.tokens import MAX_PORTS, Key, Tokens, provider_of
+from anthropic_otel._otel.tokens import MAX_PORTS, Key, Tokens
 from core.notes import ManualClock
 from otel.scene import Scene
 from support.streams import LAST_DELTA, START, STOP, sse

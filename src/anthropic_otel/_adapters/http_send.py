@@ -34,6 +34,7 @@ from anthropic_otel._adapters.current import RunningCall, current_call, only_cal
 from anthropic_otel._adapters.inner_send import InnerSend
 from anthropic_otel._adapters.marks import mark_of
 from anthropic_otel._adapters.messages import API_VERSION, RETRY_COUNT
+from anthropic_otel._adapters.other_clients import AttemptsElsewhere
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.sending import Origin, Sending, current_sending
 from anthropic_otel._adapters.wiring import Wiring
@@ -188,6 +189,8 @@ def _begin(
     if isinstance(origin, RunningCall):
         source = origin.call
         if names is not None:
+            if not origin.sends_by(http_client):
+                source = AttemptsElsewhere(origin.call, request)
             model = models.noted_model_of(request)
             if origin.has_middleware and RETRY_COUNT in names:
                 # Only the SDK's number tells its retry from what a middleware sends.

@@ -33,7 +33,8 @@ class AttemptState:
     - `model`: the model that was asked for, `None` if not known.
     - `retry`: how and why it follows an earlier attempt, `None` if there was none.
     - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
-    - `invocation`: what the SDK method of its call was called with, `None` without a call.
+    - `invocation`: what the SDK method of its call was called with, `None` without a call. If another client sends it,
+      with the provider and the kind of reply of that.
     - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.
     - `status`, `response`: of the response to its last hop; `None` without one, and again once a redirect is followed.
     - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end, 0 until then.
@@ -93,7 +94,7 @@ class AttemptState:
         after_failure: bool = False,
     ) -> None:
         self.request = request
-        self.invocation: Final = invocation
+        self.invocation = invocation
         operation, model = (invocation.operation, invocation.model) if invocation is not None else (None, None)
         self.operation: Final[str] = operation or request.target.operation
         self.is_message: Final = self.operation == "messages.create"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from anthropic_otel._core import semconv
+from anthropic_otel._core.invocation import ANTHROPIC
 from anthropic_otel._core.operations import MAX_KEPT, PREFIX, Operation, operation_of
 
 _MAX_HOST: Final = 255
@@ -88,3 +89,21 @@ def _shown(path: str, operation: Operation, host: str) -> str:
 
 
 _kept: Final = functools.lru_cache(maxsize=512)(_make)
+
+
+def provider_of(target: Target) -> str:
+    """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template, and by its host.
+
+    `aws.bedrock` or `gcp.vertex_ai` for a template of theirs, `aws.bedrock` too for the host of Bedrock that has the
+    API's own routes. `anthropic` for any other.
+    """
+    if target.address.startswith(_MANTLE):
+        return _BEDROCK
+    template = target.template or ""
+    return next((provider for part, provider in _PROVIDERS if part in template), ANTHROPIC)
+
+
+_BEDROCK: Final = "aws.bedrock"
+_MANTLE: Final = "bedrock-mantle."
+"""The beginning of the host that the SDK's clients for Bedrock Mantle send to, in any region."""
+_PROVIDERS: Final = (("/model/{model}/invoke", _BEDROCK), ("/publishers/anthropic/", "gcp.vertex_ai"))

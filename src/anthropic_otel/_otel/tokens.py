@@ -16,7 +16,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.guard import guarded
-from anthropic_otel._core.target import Target
+from anthropic_otel._core.target import provider_of
 from anthropic_otel._core.usage import Usage
 from anthropic_otel._otel.attributes import (
     MAX_LENGTH,
@@ -121,22 +121,3 @@ class Tokens:
         if len(self._by_key) < MAX_SETS and answered:
             self._by_key[key] = counts
         return counts
-
-
-def provider_of(target: Target) -> str:
-    """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template, and by its host.
-
-    `aws.bedrock` or `gcp.vertex_ai` for a template of theirs, `aws.bedrock` too for the host of Bedrock that has the
-    API's own routes. `anthropic` for any other.
-    """
-    if target.address.startswith(_MANTLE):
-        return _BEDROCK
-    template = target.template or ""
-    return next((provider for part, provider in _PROVIDERS if part in template), _ANTHROPIC)
-
-
-_ANTHROPIC: Final = "anthropic"
-_BEDROCK: Final = "aws.bedrock"
-_MANTLE: Final = "bedrock-mantle."
-"""The beginning of the host that the SDK's clients for Bedrock Mantle send to, in any region."""
-_PROVIDERS: Final = (("/model/{model}/invoke", _BEDROCK), ("/publishers/anthropic/", "gcp.vertex_ai"))
