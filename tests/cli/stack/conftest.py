@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import IO
 import pytest
 
 from anthropic_otel.cli.stack.launch import start_id
+from support.waiting import until
 
 _PROGRAM = """#!{python} -I
 import http.server, os, pathlib, sys, time
@@ -58,7 +58,7 @@ class Command:
         """Signals it and waits for its end. Its exit status, standard output and standard error."""
         if number is not None:
             self.process.send_signal(number)
-        status = self.process.wait(60)
+        status = self.process.wait()
         for printed in (self.out, self.err):
             printed.seek(0)
         return status, self.out.read(), self.err.read()
@@ -126,14 +126,6 @@ class StandIns:
     def alive(self) -> list[str]:
         """The names of the programs that run, found without the state of the stack."""
         return [path.name for path in self._pids.iterdir() if start_id(int(path.read_text()))]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for a condition. Fails if it does not hold within the time of a slow machine."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from anthropic_otel.cli.stack import launch, processes
 from anthropic_otel.cli.stack.layout import Layout
 from anthropic_otel.cli.stack.processes import Process
 from anthropic_otel.cli.stack.state import Busy, State, Unreadable
-
-from .conftest import until
+from support.stacks import LONG
+from support.waiting import until
 
 pytestmark = pytest.mark.without_sdk
 
@@ -43,7 +43,7 @@ def test_a_process_is_alive_until_it_ends_even_if_nobody_has_waited_for_it() -> 
     with child() as (popen, process):
         assert process.alive
         popen.kill()
-        assert process.ends_within(60)
+        assert process.ends_within(LONG)
         assert popen.returncode is None
 
 
@@ -55,7 +55,7 @@ def test_a_process_is_recognized_where_there_is_no_proc(tmp_path: Path, monkeypa
         assert process.alive
         assert not Process(popen.pid, "Thu Jan 1 00:00:00 1970").alive
         popen.kill()
-        assert process.ends_within(60)
+        assert process.ends_within(LONG)
 
 
 def test_a_process_that_was_given_a_recorded_number_is_never_signalled() -> None:
@@ -77,7 +77,7 @@ def test_a_group_ends_with_what_the_process_has_started() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as popen:
         assert popen.stdout is not None
         grandchild = int(popen.stdout.readline())
-        processes.end_group(Process(popen.pid, launch.start_id(popen.pid) or ""), "part", grace=60)
+        processes.end_group(Process(popen.pid, launch.start_id(popen.pid) or ""), "part", grace=LONG)
         until(lambda: launch.start_id(grandchild) is None)
 
 
@@ -86,7 +86,7 @@ def test_a_process_that_does_not_end_when_asked_is_killed() -> None:
     program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); input()"
     with child(program) as (popen, process):
         processes.end_group(process, "part", grace=0.1)
-        assert popen.wait(60) == -signal.SIGKILL
+        assert popen.wait() == -signal.SIGKILL
 
 
 def test_a_process_of_another_user_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +116,13 @@ with state.locked("up") as lock:
 
 def test_a_part_is_recorded_though_its_starter_is_killed_as_soon_as_it_has_started_it(tmp_path: Path) -> None:
     """The lock is free only once the part has recorded itself, so that whoever gets it finds the part."""
-    starter = subprocess.run([sys.executable, "-c", STARTER, str(tmp_path)], timeout=60)
+    starter = subprocess.run([sys.executable, "-c", STARTER, str(tmp_path)])
     assert starter.returncode == -signal.SIGKILL
     state = State(tmp_path)
-    with state.locked("down", wait=60):
+    with state.locked("down", wait=LONG):
         part = state.parts["part"]
         assert part.alive
-        processes.end_group(part, "part", grace=60)
+        processes.end_group(part, "part", grace=LONG)
         state.forget("part")
         assert part.ends_within(0)
         assert state.parts == {}

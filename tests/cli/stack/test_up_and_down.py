@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from anthropic_otel.bundle import write_bundle
+from support.waiting import until
 
-from .conftest import PARTS, StandIns, until
+from .conftest import PARTS, StandIns
 
 pytestmark = pytest.mark.without_sdk
 

@@ -5,7 +5,6 @@ Rule: what is observed is plain values, and everything that the app had is gone 
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,11 +21,9 @@ from support.driver import Driver
 from support.stacks import Stack
 from support.telemetry import Telemetry, recording
 from support.versions import CLOSES_FAILED_STREAMS
-from support.waiting import collect_garbage
+from support.waiting import collect_garbage, until
 
 RETRIES: Final = 1
-_MOST_SECONDS: Final = 10.0
-"""How long the server may take to see that the client has gone. Only a failure takes so long."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +123,5 @@ def use(app: Any, situation: Situation, fault: Fault, stack: Stack) -> AppSaw:
 
 def settled(sim: Simulator) -> list[Served]:
     """What became of the requests, once the server is done with each that has come whole."""
-    end = time.monotonic() + _MOST_SECONDS
-    while True:
-        served = sim.served
-        if all(each.over or not each.whole_request for each in served):
-            return served
-        assert time.monotonic() < end, f"The server is not done with {served}"
-        time.sleep(0.001)
+    until(lambda: all(each.over or not each.whole_request for each in sim.served), every=0.001)
+    return sim.served

@@ -16,6 +16,7 @@ from e2e.unchanged.facts import Facts, attribute, kind, lifetimes, outcome, publ
 from e2e.unchanged.world import World
 from reliability.programs import TRACE_CONTEXT
 from support.apps import request_of
+from support.stacks import LONG
 from support.waiting import collect_garbage
 
 # -- requests ----------------------------------------------------------------------------------------------------------
@@ -228,10 +229,10 @@ def request_sent_twice_at_once(world: World) -> Facts:
     def hook(_: Any) -> None:
         arrived.append(None)
         if len(arrived) == 1:
-            assert both.wait(_PATIENCE)
+            assert both.wait(LONG)
         else:
             both.set()
-            assert one.wait(_PATIENCE)
+            assert one.wait(LONG)
 
     async def asend() -> None:
         await world.http.send(request)
@@ -240,10 +241,10 @@ def request_sent_twice_at_once(world: World) -> Facts:
     async def ahook(_: Any) -> None:
         arrived.append(None)
         if len(arrived) == 1:
-            await asyncio.wait_for(both.wait(), _PATIENCE)
+            await asyncio.wait_for(both.wait(), LONG)
         else:
             both.set()
-            await asyncio.wait_for(one.wait(), _PATIENCE)
+            await asyncio.wait_for(one.wait(), LONG)
 
     async def twice() -> None:
         await asyncio.gather(asend(), asend())
@@ -256,10 +257,6 @@ def request_sent_twice_at_once(world: World) -> Facts:
             for sent in [pool.submit(send), pool.submit(send)]:
                 sent.result()
     return {"same": request.extensions is given, "names": list(request.extensions), "sent": len(arrived)}
-
-
-_PATIENCE = 10.0
-"""The seconds after which a send that waits for another has failed."""
 
 
 def request_that_failed(world: World) -> Facts:
