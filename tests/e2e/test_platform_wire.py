@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 import anthropic_otel
 from anthropic_otel._adapters import messages
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.simulator import Endpoint, ErrorEvent, Simulator
+from anthropic_otel.simulator import Endpoint, ErrorEvent, Reply, Simulator
 from support import identities, usage
 from support.apps import MODEL, PROMPT, request_of
 from support.driver import Driver
@@ -213,6 +213,41 @@ def test_an_error_in_a_stream(app: App, sim: Simulator, recorded: Telemetry, err
     assert attributes(attempt)[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
     assert attributes(attempt)[semconv.ATTEMPT_OUTCOME] == "failed"
     assert attempt.status.status_code is StatusCode.ERROR
+
+
+BEDROCK = PLATFORMS[0]
+CORAL = "http://internal.amazon.com/coral/com.amazon"
+
+
+@pytest.mark.parametrize("platform", [BEDROCK], ids=["Bedrock"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("status", "told", "error_type"),
+    [
+        (403, f"AccessDeniedException:{CORAL}.bedrock/", "permission_error"),
+        (403, f"ExpiredTokenException:{CORAL}.coral.service/", "authentication_error"),
+        (403, f"UnrecognizedClientException:{CORAL}.coral.service/", "authentication_error"),
+        (400, f"ServiceQuotaExceededException:{CORAL}.bedrock/", "rate_limit_error"),
+        (400, f"ValidationException:{CORAL}.bedrock/", "invalid_request_error"),
+        (404, f"UnknownOperationException:{CORAL}.coral.service/", "not_found_error"),
+        (500, f"InternalFailure:{CORAL}.coral.service/", "api_error"),
+        (400, f"NobodyKnowsException:{CORAL}.bedrock/", None),
+        (403, "ForbiddenException", None),
+        (403, "AccessDeniedException", None),
+    ],
+)
+def test_a_refusal_of_bedrock_is_told_by_its_header(
+    app: App, sim: Simulator, recorded: Telemetry, status: int, told: str, error_type: str | None, *, stream: bool
+) -> None:
+    """The body has a message alone, and one status stands for several things. A gateway's own word is not the API's."""
+    body = b'{"message": "a text that nobody may see"}'
+    sim.play(*[Reply(status, body=body, headers=(("x-amzn-errortype", told),))] * 3)
+    with pytest.raises(anthropic.APIStatusError):
+        app.create(stream=stream)
+    for attempt in recorded.attempts:
+        assert attributes(attempt)[semconv.ERROR_TYPE] == str(status)
+        assert attributes(attempt).get(semconv.API_ERROR_TYPE) == error_type
+    assert {record.__dict__.get(semconv.API_ERROR_TYPE) for record in recorded.logs} == {error_type}
 
 
 @pytest.mark.parametrize("platform", [each for each in PLATFORMS if each.signs], ids=lambda each: each.name)

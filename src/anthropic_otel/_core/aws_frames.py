@@ -9,6 +9,7 @@ Rule: where a function here raises `ValueError`, botocore or the SDK raises too.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterator
 from struct import error as StructError
 from struct import unpack_from
@@ -40,6 +41,21 @@ _ERROR_TYPES: Final = {
     "validationException": "invalid_request_error",
     "accessDeniedException": "permission_error",
     "resourceNotFoundException": "not_found_error",
+    # Of the service before Bedrock, in refusals only.
+    **dict.fromkeys(
+        (
+            "expiredTokenException",
+            "incompleteSignatureException",
+            "invalidSignatureException",
+            "missingAuthenticationTokenException",
+            "signatureDoesNotMatchException",
+            "unrecognizedClientException",
+        ),
+        "authentication_error",
+    ),
+    "internalFailure": "api_error",
+    "serializationException": "invalid_request_error",
+    "unknownOperationException": "not_found_error",
 }
 """The API's error type for each exception of Amazon Bedrock."""
 
@@ -142,6 +158,21 @@ def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError 
         except ValueError:
             raised = None
     return ApiError(_ERROR_TYPES.get(name) or known_type(name), raw_type=raised[:MAX_TOLD] if raised else raised)
+
+
+def error_of_header(value: bytes) -> ApiError | None:
+    """Returns the error that Bedrock tells in the header `x-amzn-errortype` of a refusal, as by `error_of`.
+
+    `value` is the name of an exception, followed by the address of Amazon's service that raised it. `None` without such
+    an address, which a gateway of Amazon's does not have, and for an exception that is not known.
+    """
+    told = _RAISED(value)
+    name = told[1].decode("ascii") if told is not None else ""
+    error_type = _ERROR_TYPES.get(name[:1].lower() + name[1:])
+    return ApiError(error_type) if error_type is not None else None
+
+
+_RAISED: Final = re.compile(rb"(\w{1,64}):http://internal\.amazon\.com/coral/", re.ASCII).match
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:

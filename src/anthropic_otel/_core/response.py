@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from anthropic_otel._core import headers
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
+from anthropic_otel._core.aws_frames import error_of_header
 from anthropic_otel._core.content import (
     CONTENT,
     MAX_START,
@@ -125,6 +126,7 @@ class Response:
 
         Returns the API's error in the body of a response of another status, or of an unexpected one. `None` if it has
         neither a documented type nor a code. Of a body of more than 16 KiB, so many bytes at both ends are searched.
+        Bedrock tells it in a header, and not in the body.
 
         - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
           An empty body is unexpected.
@@ -134,7 +136,10 @@ class Response:
         """
         if self._is_json:
             self._compare(start, last, whole, has_content)
-        return self._error_in(start) if start and (self.is_unexpected or not self.is_success) else None
+        error = self._error_in(start) if start and (self.is_unexpected or not self.is_success) else None
+        if error is None and self.error_headers is not None:
+            return error_of_header(self.error_headers.get(b"x-amzn-errortype", b""))
+        return error
 
     def _error_in(self, body: bytes) -> ApiError | None:
         told = self.error_headers

@@ -171,7 +171,8 @@ ATTRIBUTES: Final = (
         "string",
         "attempt, our call span",
         "the API said it",
-        "The API's type of the error, from a body that the app has read. Of a closed list.",
+        "The API's type of the error, from a body that the app has read; of Bedrock, that for the exception which a "
+        "refusal names in `x-amzn-errortype`. Of a closed list.",
     ),
     Attribute(
         semconv.API_ERROR_CODE,
