@@ -113,9 +113,8 @@ _EXACT: Final[tuple[_Rule, ...]] = (
 _BY_OUTER_TYPE: Final[tuple[_Rule, ...]] = (cause_http.of_aiohttp, cause_http.of_httpx)
 
 _BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
-    cause_other.of_credentials,
     cause_http.of_anyio,
-    cause_other.of_standard_library,
+    cause_other.of_other,
     cause_errno.of_other_errno,
 )
 
@@ -126,10 +125,9 @@ def _word(failure: Failure) -> NetworkCause:
         return NetworkCause.APP_EXCEPTION
     if cause_app.is_of_request_body(failure):
         return NetworkCause.REQUEST_NOT_SENT
-    word = _first(
-        itertools.chain(_innermost(failure, _EXACT), _outermost(failure), _innermost(failure, _BY_INNER_TYPE))
-    )
-    if word is not None:
+    by_outer_type = (rule(error, failure) for rule in _BY_OUTER_TYPE for error in failure.errors)
+    words = itertools.chain(_innermost(failure, _EXACT), by_outer_type, _innermost(failure, _BY_INNER_TYPE))
+    if (word := next(filter(None, words), None)) is not None:
         return word
     if failure.phase is Phase.AUTH or cause_app.is_of_argument(failure):
         return NetworkCause.REQUEST_NOT_SENT
@@ -141,15 +139,6 @@ def _word(failure: Failure) -> NetworkCause:
 def _innermost(failure: Failure, rules: tuple[_Rule, ...]) -> Iterator[NetworkCause | None]:
     """Yields what each rule says of each exception: the innermost exception first, for each the rules in order."""
     return (rule(error, failure) for error in reversed(failure.errors) for rule in rules)
-
-
-def _outermost(failure: Failure) -> Iterator[NetworkCause | None]:
-    """Yields what each rule by outer type says of each exception: rule by rule, for each the outermost first."""
-    return (rule(error, failure) for rule in _BY_OUTER_TYPE for error in failure.errors)
-
-
-def _first(words: Iterator[NetworkCause | None]) -> NetworkCause | None:
-    return next(filter(None, words), None)
 
 
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:

@@ -36,8 +36,13 @@ _FAMILIES: Final = {
     **dict.fromkeys(("anyio", "trio"), "anyio"),
     **dict.fromkeys(("socksio", "python_socks", "aiohttp_socks"), "socks"),
     **dict.fromkeys(("urllib3", "requests", "botocore", "google", "azure"), "platform"),
+    # Python's own decoder of Zstandard is in `compression` since 3.14, and its backport in `backports`.
+    **dict.fromkeys(("zlib", "brotli", "brotlicffi", "zstandard", "compression", "backports"), "decoder"),
 }
-"""The name that packages have in common in the rules. `platform` are those by which cloud platforms are reached."""
+"""The name that packages have in common in the rules.
+
+`platform` are those by which cloud platforms are reached, `decoder` those that decode a body.
+"""
 
 _MAX_DEPTH: Final = 16
 _ORIGINS: Final = {

@@ -14,46 +14,13 @@ from anthropic_otel._core.cause_errno import server_gone, timed_out
 from anthropic_otel._core.semconv import NetworkCause
 
 
-def of_credentials(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of a library that fetches credentials, by its class.
+def of_other(error: BaseException, failure: Failure) -> NetworkCause | None:
+    """Returns the cause of an exception without an errno of the libraries in `_TYPES` and of uvloop.
 
-    `None` if neither its class nor a base class is in `_CREDENTIALS`. The libraries are requests, urllib3,
-    botocore, google-auth, those of Azure, and the credentials of the SDK itself.
-    """
-    return by_class(error, _CREDENTIALS)
-
-
-_CREDENTIALS: Final = {
-    "platform": {
-        NetworkCause.NAME_RESOLUTION_ERROR: "NameResolutionError",
-        NetworkCause.PROXY_ERROR: "ProxyError ProxyConnectionError",
-        NetworkCause.TLS_ERROR: "SSLError",
-        NetworkCause.CONNECTION_ERROR: "NewConnectionError ConnectionError HTTPClientError TransportError"
-        " ProtocolError ServiceRequestError ServiceResponseError",
-        NetworkCause.CONNECT_TIMEOUT: "ConnectTimeoutError ConnectTimeout",
-        NetworkCause.READ_TIMEOUT: "ReadTimeoutError ReadTimeout TimeoutError",
-        NetworkCause.INCOMPLETE_BODY: "IncompleteRead InvalidChunkLength ChunkedEncodingError IncompleteReadError",
-        NetworkCause.DECODING_ERROR: "DecodeError ContentDecodingError",
-        NetworkCause.TOO_MANY_REDIRECTS: "TooManyRedirects",
-        NetworkCause.POOL_TIMEOUT: "EmptyPoolError",
-        NetworkCause.CLIENT_CLOSED: "ClosedPoolError",
-        NetworkCause.SERVER_DISCONNECTED: "ConnectionClosedError",
-        NetworkCause.REQUEST_NOT_SENT: "LocationValueError InvalidURL InvalidSchema MissingSchema InvalidHeader"
-        # There are no credentials.
-        " BotoCoreError ClientError GoogleAuthError ClientAuthenticationError",
-    },
-    "anthropic": {
-        NetworkCause.REQUEST_NOT_SENT: "CredentialsError WorkloadIdentityError",
-    },
-}
-
-
-def of_standard_library(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception without an errno of the standard library, uvloop or a library that decodes.
-
-    `None` for one that is not known here. Goes by its class, and for a `RuntimeError` or `ValueError` by its message. A
-    timeout has the cause of its phase, `READ_TIMEOUT` for a `TimeoutError` of an unknown phase. `EOFError` is
-    `INCOMPLETE_BODY` in the body, else `SERVER_DISCONNECTED`.
+    They are those that fetch credentials (requests, urllib3, botocore, google-auth, those of Azure, and the SDK's own),
+    the standard library, and those that decode. `None` for an exception that is not known here. Goes by its class, and
+    for a `RuntimeError` or `ValueError` by its message. A timeout has the cause of its phase, `READ_TIMEOUT` for a
+    `TimeoutError` of an unknown phase. `EOFError` is `INCOMPLETE_BODY` in the body, else `SERVER_DISCONNECTED`.
     """
     if is_a(error, *_TIMEOUTS):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
@@ -76,6 +43,27 @@ _TIMEOUTS: Final = ("builtins.TimeoutError", "asyncio.TimeoutError", "concurrent
 """Since Python 3.11 all of them are the builtin one."""
 
 _TYPES: Final = {
+    "platform": {
+        NetworkCause.NAME_RESOLUTION_ERROR: "NameResolutionError",
+        NetworkCause.PROXY_ERROR: "ProxyError ProxyConnectionError",
+        NetworkCause.TLS_ERROR: "SSLError",
+        NetworkCause.CONNECTION_ERROR: "NewConnectionError ConnectionError HTTPClientError TransportError"
+        " ProtocolError ServiceRequestError ServiceResponseError",
+        NetworkCause.CONNECT_TIMEOUT: "ConnectTimeoutError ConnectTimeout",
+        NetworkCause.READ_TIMEOUT: "ReadTimeoutError ReadTimeout TimeoutError",
+        NetworkCause.INCOMPLETE_BODY: "IncompleteRead InvalidChunkLength ChunkedEncodingError IncompleteReadError",
+        NetworkCause.DECODING_ERROR: "DecodeError ContentDecodingError",
+        NetworkCause.TOO_MANY_REDIRECTS: "TooManyRedirects",
+        NetworkCause.POOL_TIMEOUT: "EmptyPoolError",
+        NetworkCause.CLIENT_CLOSED: "ClosedPoolError",
+        NetworkCause.SERVER_DISCONNECTED: "ConnectionClosedError",
+        NetworkCause.REQUEST_NOT_SENT: "LocationValueError InvalidURL InvalidSchema MissingSchema InvalidHeader"
+        # There are no credentials.
+        " BotoCoreError ClientError GoogleAuthError ClientAuthenticationError",
+    },
+    "anthropic": {
+        NetworkCause.REQUEST_NOT_SENT: "CredentialsError WorkloadIdentityError",
+    },
     "http": {
         NetworkCause.SERVER_DISCONNECTED: "RemoteDisconnected",
         NetworkCause.INCOMPLETE_BODY: "IncompleteRead",
@@ -89,13 +77,7 @@ _TYPES: Final = {
         NetworkCause.CONNECTION_ERROR: "ConnectionError",
     },
     "urllib": {NetworkCause.CONNECTION_ERROR: "URLError"},
-    "zlib": {NetworkCause.DECODING_ERROR: "error"},
-    "brotli": {NetworkCause.DECODING_ERROR: "error"},
-    "brotlicffi": {NetworkCause.DECODING_ERROR: "error Error"},
-    "zstandard": {NetworkCause.DECODING_ERROR: "ZstdError"},
-    # Python's own since 3.14, and its backport.
-    "compression": {NetworkCause.DECODING_ERROR: "ZstdError"},
-    "backports": {NetworkCause.DECODING_ERROR: "ZstdError"},
+    "decoder": {NetworkCause.DECODING_ERROR: "error Error ZstdError"},
     "hpack": {NetworkCause.PROTOCOL_ERROR: "HPACKError"},
     "hyperframe": {NetworkCause.PROTOCOL_ERROR: "HyperframeError"},
     "h11": {NetworkCause.PROTOCOL_ERROR: "RemoteProtocolError"},

@@ -59,7 +59,9 @@ class ResponseFacts:
         # The first is faster, and true of the API's own.
         plain = told is not None and 0 < len(told) <= _MAX_ID and told.replace(b"_", b"").isalnum()
         self.request_id: Final = told.decode("ascii") if plain and told is not None else identifier(told)
-        self.response_id: Final = _response_id(headers) if self.request_id is None else None
+        self.response_id: Final = (
+            next(filter(None, map(identifier, map(get, _RESPONSE_IDS))), None) if self.request_id is None else None
+        )
         self.organization_id: Final = get(b"anthropic-organization-id")
         self.workspace_id: Final = get(b"anthropic-workspace-id")
         self.content_length: Final = get(b"content-length")
@@ -89,10 +91,6 @@ _SERVER_TIMING: Final = re.compile(rb";\s*dur\s*=\s*\"?([^\s\";,]+)", re.IGNOREC
 _MAX_DURATION: Final = 86_400_000.0
 _MAX_TIMING: Final = 2_048
 """The longest `server-timing` that is read: each proxy on the way adds its own."""
-
-
-def _response_id(headers: RawHeaders) -> str | None:
-    return next(filter(None, (identifier(headers.get(name)) for name in _RESPONSE_IDS)), None)
 
 
 def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
