@@ -36,7 +36,7 @@ class RejectedRequest(Exception):
 
 
 def too_large() -> RejectedRequest:
-    return RejectedRequest(413, "requesttoo_large", "Request exceeds the maximum size")
+    return RejectedRequest(413, "request_too_large", "Request exceeds the maximum size")
 
 
 def _too_late() -> RejectedRequest:
