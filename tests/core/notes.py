@@ -115,7 +115,7 @@ class CallNotes(CallRecorder):
 
     def end(self, call: Call) -> None:
         assert call is self._call
-        assert call.outcome is not None, "a call that ends has an outcome"
+        assert call.ending.outcome is not None, "a call that ends has an outcome"
         self._notes.note("call_ended", call)
 
 

@@ -57,7 +57,7 @@ def opened(call: Call, *chunks: bytes) -> Attempt:
 
 
 def ended(call: Call) -> bool:
-    return call.outcome is not None
+    return call.ending.outcome is not None
 
 
 class APIStatusError(Exception):
@@ -76,8 +76,8 @@ def test_a_call_with_one_answer_succeeded(call: Call, clock: ManualClock, notes:
     """A call that is answered at once succeeded, and its recorder is told of each event once, in order."""
     answered(call, clock, 200)
     call.method_returned("reply", None)
-    assert call.outcome is CallOutcome.SUCCEEDED
-    assert (call.error_type, call.attempts.retries, call.attempts.count, call.duration) == (None, 0, 1, 10)
+    assert call.ending.outcome is CallOutcome.SUCCEEDED
+    assert (call.ending.error_type, call.attempts.retries, call.attempts.count, call.duration) == (None, 0, 1, 10)
     assert notes.events == ["call_started", "attempt_started", "attempt_ended", "method_finished", "call_ended"]
     assert notes.results == [("reply", None)]
 
@@ -88,8 +88,8 @@ def test_a_call_that_was_retried_recovered(call: Call, clock: ManualClock, notes
     clock.pass_(500)
     retried = answered(call, clock, 200)
     call.method_returned(None, None)
-    assert call.outcome is CallOutcome.RECOVERED
-    assert (call.error_type, call.attempts.retries, call.attempts.count, call.duration) == (None, 1, 2, 520)
+    assert call.ending.outcome is CallOutcome.RECOVERED
+    assert (call.ending.error_type, call.attempts.retries, call.attempts.count, call.duration) == (None, 1, 2, 520)
     assert notes.after == {failed: AfterFailure.RETRIED}
     assert retried.retry is not None
     assert (retried.retry.number, retried.retry.delay, retried.retry.reason) == (1, 500, "529")
@@ -101,8 +101,8 @@ def test_a_call_that_used_up_its_retries_is_exhausted(call: Call, clock: ManualC
     *retried, last = [answered(call, clock, 529) for _ in range(3)]
     error = APIStatusError()
     call.method_raised(error)
-    assert call.outcome is CallOutcome.EXHAUSTED
-    assert call.error_type == "overloaded_error"
+    assert call.ending.outcome is CallOutcome.EXHAUSTED
+    assert call.ending.error_type == "overloaded_error"
     assert notes.after == {**dict.fromkeys(retried, AfterFailure.RETRIED), last: AfterFailure.CALL_FAILED}
     assert notes.results == [(None, error)]
 
@@ -112,7 +112,7 @@ def test_a_call_that_failed_for_good_is_not_exhausted(call: Call, clock: ManualC
     answered(call, clock, 529)
     answered(call, clock, 400)
     call.method_raised(APIStatusError())
-    assert call.outcome is CallOutcome.FAILED
+    assert call.ending.outcome is CallOutcome.FAILED
 
 
 def test_a_call_that_may_not_retry_is_not_exhausted(runtime: Runtime, clock: ManualClock) -> None:
@@ -120,7 +120,7 @@ def test_a_call_that_may_not_retry_is_not_exhausted(runtime: Runtime, clock: Man
     call = runtime.begin_call(Invocation(max_retries=0))
     answered(call, clock, 529)
     call.method_raised(APIStatusError())
-    assert call.outcome is CallOutcome.FAILED
+    assert call.ending.outcome is CallOutcome.FAILED
 
 
 def test_a_call_with_retries_left_is_not_exhausted(call: Call, clock: ManualClock) -> None:
@@ -128,7 +128,7 @@ def test_a_call_with_retries_left_is_not_exhausted(call: Call, clock: ManualCloc
     answered(call, clock, 529)
     answered(call, clock, 529)
     call.method_raised(RuntimeError())
-    assert call.outcome is CallOutcome.FAILED
+    assert call.ending.outcome is CallOutcome.FAILED
 
 
 def test_where_the_number_of_retries_is_unknown_one_is_enough(runtime: Runtime, clock: ManualClock) -> None:
@@ -137,14 +137,14 @@ def test_where_the_number_of_retries_is_unknown_one_is_enough(runtime: Runtime, 
     answered(call, clock, 529)
     answered(call, clock, 529)
     call.method_raised(APIStatusError())
-    assert call.outcome is CallOutcome.EXHAUSTED
+    assert call.ending.outcome is CallOutcome.EXHAUSTED
 
 
 def test_a_call_without_an_attempt_has_an_outcome(call: Call, notes: Notes) -> None:
     """A call that raises before anything was sent has failed."""
     call.method_raised(ValueError())
-    assert call.outcome is CallOutcome.FAILED
-    assert call.error_type == "client_error"
+    assert call.ending.outcome is CallOutcome.FAILED
+    assert call.ending.error_type == "client_error"
     assert call.attempts.retries == call.attempts.count == 0
     assert call.address == "api.anthropic.com"
     assert notes.count("call_ended") == 1
@@ -153,7 +153,7 @@ def test_a_call_without_an_attempt_has_an_outcome(call: Call, notes: Notes) -> N
 def test_a_call_that_returns_without_an_attempt_succeeded(call: Call) -> None:
     """A call that a cache of the app answers has succeeded."""
     call.method_returned("cached", None)
-    assert call.outcome is CallOutcome.SUCCEEDED
+    assert call.ending.outcome is CallOutcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), GeneratorExit()])
@@ -164,8 +164,8 @@ def test_a_call_that_is_cancelled_in_its_backoff_has_not_failed(
     failed = answered(call, clock, 529)
     clock.pass_(70)
     call.method_raised(error)
-    assert call.outcome is CallOutcome.CANCELLED
-    assert (call.error_type, call.duration) == (None, 80)
+    assert call.ending.outcome is CallOutcome.CANCELLED
+    assert (call.ending.error_type, call.duration) == (None, 80)
     assert notes.after == {failed: AfterFailure.CALL_WENT_ON}
 
 
@@ -175,7 +175,7 @@ def test_a_call_that_is_cancelled_in_an_attempt_has_not_failed(call: Call, clock
     error = asyncio.CancelledError()
     broken(call, clock, error)
     call.method_raised(error)
-    assert call.outcome is CallOutcome.CANCELLED
+    assert call.ending.outcome is CallOutcome.CANCELLED
     assert notes.after == {failed: AfterFailure.RETRIED}
 
 
@@ -188,7 +188,7 @@ def test_an_exception_that_cannot_be_read_ends_the_call(call: Call, notes: Notes
             raise RuntimeError("hostile")
 
     call.method_raised(Hostile())
-    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "client_error")
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.FAILED, "client_error")
     assert notes.count("call_ended") == 1
 
 
@@ -206,7 +206,7 @@ def test_a_call_lasts_as_long_as_its_body(streaming: Call, clock: ManualClock, n
     clock.pass_(90)
     reading.on_decoded(STOP)
     attempt.end(End.READ)
-    assert streaming.outcome is CallOutcome.SUCCEEDED
+    assert streaming.ending.outcome is CallOutcome.SUCCEEDED
     assert streaming.duration == 90
     assert streaming._open_bodies == []
     assert notes.count("call_ended") == 1
@@ -234,8 +234,8 @@ def test_the_end_of_the_body_is_the_end_of_the_call(
         attempt.end(how)
     else:
         attempt.fail(how)
-    assert streaming.outcome is outcome
-    assert streaming.error_type == error_type
+    assert streaming.ending.outcome is outcome
+    assert streaming.ending.error_type == error_type
     assert notes.after == ({attempt: AfterFailure.CALL_FAILED} if outcome is CallOutcome.FAILED else {})
 
 
@@ -244,7 +244,7 @@ def test_a_body_that_ended_before_the_method_returned_it_decides_the_call(stream
     attempt = opened(streaming)
     attempt.fail(httpx.ReadTimeout(""))
     streaming.method_returned("stream", attempt)
-    assert (streaming.outcome, streaming.error_type) == (CallOutcome.FAILED, "client_timeout_error")
+    assert (streaming.ending.outcome, streaming.ending.error_type) == (CallOutcome.FAILED, "client_timeout_error")
 
 
 def test_an_error_event_in_the_body_has_the_apis_word(streaming: Call) -> None:
@@ -252,7 +252,7 @@ def test_an_error_event_in_the_body_has_the_apis_word(streaming: Call) -> None:
     attempt = opened(streaming, OVERLOADED)
     streaming.method_returned("stream", attempt)
     attempt.end(End.CLOSED)
-    assert (streaming.outcome, streaming.error_type) == (CallOutcome.FAILED, "overloaded_error")
+    assert (streaming.ending.outcome, streaming.ending.error_type) == (CallOutcome.FAILED, "overloaded_error")
 
 
 def test_a_stream_that_recovered_after_a_retry(streaming: Call, clock: ManualClock) -> None:
@@ -261,7 +261,7 @@ def test_a_stream_that_recovered_after_a_retry(streaming: Call, clock: ManualClo
     attempt = opened(streaming, STOP)
     streaming.method_returned("stream", attempt)
     attempt.end(End.READ)
-    assert (streaming.outcome, streaming.attempts.retries) == (CallOutcome.RECOVERED, 1)
+    assert (streaming.ending.outcome, streaming.attempts.retries) == (CallOutcome.RECOVERED, 1)
 
 
 def test_a_stream_that_the_app_leaves_after_a_retry_is_abandoned(streaming: Call, clock: ManualClock) -> None:
@@ -270,7 +270,7 @@ def test_a_stream_that_the_app_leaves_after_a_retry_is_abandoned(streaming: Call
     attempt = opened(streaming)
     streaming.method_returned("stream", attempt)
     attempt.end(End.CLOSED)
-    assert streaming.outcome is CallOutcome.ABANDONED
+    assert streaming.ending.outcome is CallOutcome.ABANDONED
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_a_fallback_after_a_failure_recovered(call: Call, clock: ManualClock, la
     fallback.end(End.READ)
     refused.end(End.CLOSED)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type, call.attempts.retries) == (CallOutcome.RECOVERED, None, 1)
+    assert (call.ending.outcome, call.ending.error_type, call.attempts.retries) == (CallOutcome.RECOVERED, None, 1)
     assert fallback.retry is not None
     assert fallback.retry.reason == "529"
     assert (refused.model, fallback.model) == ("claude-opus-4-5", "claude-haiku-4-5")
@@ -304,7 +304,7 @@ def test_a_cached_answer_after_a_failure_recovered(
     """A middleware that answers from its cache when the API fails has not failed, though no attempt followed."""
     failed = broken(call, clock, error)
     call.method_returned("cached", None)
-    assert (call.outcome, call.error_type) == (CallOutcome.RECOVERED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.RECOVERED, None)
     assert notes.after == {failed: AfterFailure.CALL_WENT_ON}
 
 
@@ -314,7 +314,7 @@ def test_the_loser_of_a_hedge_that_is_cancelled_says_nothing_of_the_call(call: C
     answered(call, clock, 200)
     loser.fail(asyncio.CancelledError())
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
 def test_the_loser_of_a_hedge_that_is_closed_late_does_not_abandon_the_call(streaming: Call) -> None:
@@ -324,7 +324,7 @@ def test_the_loser_of_a_hedge_that_is_closed_late_does_not_abandon_the_call(stre
     winner.end(End.READ)
     assert not ended(streaming)
     loser.end(End.CLOSED)
-    assert streaming.outcome is CallOutcome.SUCCEEDED
+    assert streaming.ending.outcome is CallOutcome.SUCCEEDED
 
 
 def test_of_several_open_bodies_the_returned_one_decides(streaming: Call) -> None:
@@ -335,7 +335,7 @@ def test_of_several_open_bodies_the_returned_one_decides(streaming: Call) -> Non
     second.end(End.CLOSED)
     assert not ended(streaming)
     third.fail(KeyboardInterrupt())
-    assert (streaming.outcome, streaming.error_type) == (CallOutcome.ABANDONED, None)
+    assert (streaming.ending.outcome, streaming.ending.error_type) == (CallOutcome.ABANDONED, None)
 
 
 def page(call: Call) -> Attempt:
@@ -350,8 +350,8 @@ def test_a_reply_that_is_made_of_no_answer_has_failed(call: Call, notes: Notes) 
     """A method that returns what it made of a login page has failed, though the app saw no error."""
     attempt = page(call)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "unexpected_content")
-    assert call.retry_stop is RetryStop.NOT_RETRYABLE
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.FAILED, "unexpected_content")
+    assert call.ending.retry_stop is RetryStop.NOT_RETRYABLE
     assert notes.after == {attempt: AfterFailure.CALL_FAILED}
 
 
@@ -360,7 +360,7 @@ def test_a_page_before_the_answer_does_not_fail_the_call(call: Call, clock: Manu
     page(call)
     answered(call, clock, 200)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type) == (CallOutcome.RECOVERED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.RECOVERED, None)
 
 
 def test_a_page_beside_the_answer_does_not_fail_the_call(call: Call) -> None:
@@ -371,7 +371,7 @@ def test_a_page_beside_the_answer_does_not_fail_the_call(call: Call) -> None:
     loser.responded(200, {b"content-type": b"text/html"}, body=b"<html>")
     loser.end(End.READ)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
 def test_a_failure_after_the_answer_was_sent_for_is_nothing_to_recover_from(call: Call, clock: ManualClock) -> None:
@@ -381,7 +381,7 @@ def test_a_failure_after_the_answer_was_sent_for_is_nothing_to_recover_from(call
     winner.responded(200, {})
     winner.end(End.READ)
     call.method_returned("reply", None)
-    assert (call.outcome, call.error_type, winner.after_failure) == (CallOutcome.SUCCEEDED, None, False)
+    assert (call.ending.outcome, call.ending.error_type, winner.after_failure) == (CallOutcome.SUCCEEDED, None, False)
 
 
 def test_a_stream_that_was_sent_for_before_the_failure_succeeded(streaming: Call, clock: ManualClock) -> None:
@@ -390,7 +390,7 @@ def test_a_stream_that_was_sent_for_before_the_failure_succeeded(streaming: Call
     answered(streaming, clock, 529)
     streaming.method_returned("stream", returned)
     returned.end(End.READ)
-    assert (streaming.outcome, streaming.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert (streaming.ending.outcome, streaming.ending.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_a_broken_stream_that_the_reply_is_not_from_has_not_failed_the_call(
         answered(streaming, clock, 200)
     beside.end(End.CLOSED)
     streaming.method_returned("reply", None)
-    assert (streaming.outcome, streaming.error_type) == (outcome, None)
+    assert (streaming.ending.outcome, streaming.ending.error_type) == (outcome, None)
 
 
 def test_a_call_without_a_body_of_its_own_waits_for_an_open_one(streaming: Call) -> None:
@@ -415,7 +415,7 @@ def test_a_call_without_a_body_of_its_own_waits_for_an_open_one(streaming: Call)
     streaming.method_returned("reply", None)
     assert not ended(streaming)
     left.end(End.CLOSED)
-    assert streaming.outcome is CallOutcome.SUCCEEDED
+    assert streaming.ending.outcome is CallOutcome.SUCCEEDED
 
 
 # -- a body that no attempt has ----------------------------------------------------------------------------------------
@@ -442,7 +442,7 @@ def test_a_held_body_decides_the_call(
         body.end(how)
     else:
         body.fail(how)
-    assert (call.outcome, call.error_type) == (outcome, error_type)
+    assert (call.ending.outcome, call.ending.error_type) == (outcome, error_type)
     assert notes.count("call_ended") == 1
 
 
@@ -454,7 +454,7 @@ def test_a_held_body_ends_once(call: Call, notes: Notes) -> None:
     body.end(AttemptOutcome.ABANDONED)
     body.fail(ValueError())
     assert body.outcome is AttemptOutcome.COMPLETED
-    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.SUCCEEDED, None)
     assert notes.count("call_ended") == 1
 
 
@@ -475,7 +475,7 @@ def test_a_held_body_whose_attempts_failed_recovered(call: Call, clock: ManualCl
     first = broken(call, clock, httpx.ReadError(""))
     answered(call, clock, 200)
     body.end(AttemptOutcome.COMPLETED)
-    assert call.outcome is CallOutcome.RECOVERED
+    assert call.ending.outcome is CallOutcome.RECOVERED
     assert notes.after == {first: AfterFailure.RETRIED}
 
 
@@ -496,7 +496,7 @@ def test_a_held_body_ends_once_in_two_threads(runtime: Runtime, notes: Notes) ->
         barrier.wait()
         body.end(AttemptOutcome.ABANDONED)
         thread.join()
-        assert (call.outcome, call.error_type) in {
+        assert (call.ending.outcome, call.ending.error_type) in {
             (CallOutcome.ABANDONED, None),
             (CallOutcome.FAILED, "client_timeout_error"),
         }
@@ -509,7 +509,7 @@ def test_a_held_body_that_was_not_returned_says_nothing_of_the_call(call: Call) 
     call.method_returned("stream", returned)
     other.fail(httpx.ReadTimeout(""))
     returned.end(AttemptOutcome.COMPLETED)
-    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
 # -- what it failed with -----------------------------------------------------------------------------------------------
@@ -522,8 +522,8 @@ def test_a_call_fails_with_what_its_last_attempt_failed_with(call: Call, clock: 
     last = broken(call, clock, httpx.ReadTimeout(""))
     call.method_raised(ValueError())
     assert last.retries_left == 0
-    assert (call.outcome, call.cause) == (CallOutcome.EXHAUSTED, NetworkCause.READ_TIMEOUT)
-    assert (call.retry_stop, call.api_error) == (RetryStop.EXHAUSTED, None)
+    assert (call.ending.outcome, call.ending.cause) == (CallOutcome.EXHAUSTED, NetworkCause.READ_TIMEOUT)
+    assert (call.ending.retry_stop, call.ending.api_error) == (RetryStop.EXHAUSTED, None)
 
 
 def test_a_call_fails_with_the_apis_own_error(call: Call) -> None:
@@ -532,8 +532,8 @@ def test_a_call_fails_with_the_apis_own_error(call: Call) -> None:
     attempt.responded(400, {}, body=b'{"error": {"type": "invalid_request_error", "details": {"error_code": "x"}}}')
     attempt.end(End.READ)
     call.method_raised(APIStatusError())
-    assert call.api_error == ApiError("invalid_request_error", "x", "invalid_request_error")
-    assert (call.cause, call.retry_stop) == (None, RetryStop.NOT_RETRYABLE)
+    assert call.ending.api_error == ApiError("invalid_request_error", "x", "invalid_request_error")
+    assert (call.ending.cause, call.ending.retry_stop) == (None, RetryStop.NOT_RETRYABLE)
 
 
 def test_a_call_fails_with_the_body_that_it_returned(streaming: Call) -> None:
@@ -542,7 +542,10 @@ def test_a_call_fails_with_the_body_that_it_returned(streaming: Call) -> None:
     streaming.method_returned("stream", returned)
     returned.fail(httpx.ReadTimeout(""))
     other.fail(httpx.DecodingError(""))
-    assert (streaming.cause, streaming.retry_stop) == (NetworkCause.READ_TIMEOUT, RetryStop.STREAM_STARTED)
+    assert (streaming.ending.cause, streaming.ending.retry_stop) == (
+        NetworkCause.READ_TIMEOUT,
+        RetryStop.STREAM_STARTED,
+    )
 
 
 @pytest.mark.parametrize("error", [None, asyncio.CancelledError()])
@@ -556,7 +559,7 @@ def test_a_call_that_did_not_fail_has_nothing_that_it_failed_with(
         call.method_returned(None, None)
     else:
         call.method_raised(error)
-    assert (call.cause, call.api_error, call.retry_stop) == (None, None, None)
+    assert (call.ending.cause, call.ending.api_error, call.ending.retry_stop) == (None, None, None)
 
 
 def test_each_attempt_says_how_many_retries_are_left(call: Call, clock: ManualClock) -> None:
@@ -700,7 +703,7 @@ def test_an_attempt_after_the_call_is_decided(call: Call, clock: ManualClock, no
     late = broken(call, clock, httpx.ReadTimeout(""))
     assert notes.after == {late: AfterFailure.CALL_FAILED}
     assert notes.count("call_ended") == 1
-    assert (call.outcome, call.error_type) == (CallOutcome.SUCCEEDED, None)
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.SUCCEEDED, None)
 
 
 def test_a_late_attempt_does_not_change_what_the_call_was(runtime: Runtime, clock: ManualClock) -> None:
@@ -791,7 +794,7 @@ def test_a_method_that_returns_while_its_body_ends_is_one_end(runtime: Runtime, 
         barrier.wait()
         call.method_returned("stream", attempt)
         thread.join()
-        assert call.outcome is CallOutcome.SUCCEEDED
+        assert call.ending.outcome is CallOutcome.SUCCEEDED
         assert notes.count("call_ended", call) == 1
 
 
@@ -830,7 +833,7 @@ def test_bodies_that_end_in_many_threads_are_one_end(streaming: Call, notes: Not
         thread.start()
     for thread in threads:
         thread.join()
-    assert streaming.outcome is CallOutcome.FAILED
+    assert streaming.ending.outcome is CallOutcome.FAILED
     assert notes.after == dict.fromkeys(attempts, AfterFailure.CALL_FAILED)
     assert notes.count("failure_decided") == len(attempts)
     assert notes.count("call_ended") == 1
@@ -871,8 +874,8 @@ def test_a_body_that_the_sdk_cannot_parse_fails_its_attempt(
     call.method_raised(error)
     assert (attempt.outcome, attempt.error_type) == (AttemptOutcome.FAILED, "unexpected_content")
     assert (attempt.duration, call.duration) == (10, 110)
-    assert (call.outcome, call.error_type) == (CallOutcome.FAILED, "client_error")
-    assert call.retry_stop is RetryStop.NOT_RETRYABLE
+    assert (call.ending.outcome, call.ending.error_type) == (CallOutcome.FAILED, "client_error")
+    assert call.ending.retry_stop is RetryStop.NOT_RETRYABLE
     assert notes.after == {attempt: AfterFailure.CALL_FAILED}
 
 
@@ -880,7 +883,7 @@ def test_what_fails_after_the_body_was_parsed_fails_no_attempt(call: Call, clock
     """An exception that is not of the parsing, such as that of a middleware, leaves the attempt completed."""
     attempt = in_memory(call, clock)
     call.method_raised(ValueError("an app's own"))
-    assert (attempt.outcome, call.outcome) == (AttemptOutcome.COMPLETED, CallOutcome.FAILED)
+    assert (attempt.outcome, call.ending.outcome) == (AttemptOutcome.COMPLETED, CallOutcome.FAILED)
     assert notes.after == {}
 
 
@@ -928,4 +931,4 @@ def test_an_interrupt_while_a_body_is_parsed_fails_no_attempt(call: Call, clock:
     """A reply that the app has stopped waiting for was no failure."""
     attempt = in_memory(call, clock)
     call.method_raised(KeyboardInterrupt())
-    assert (attempt.outcome, call.outcome) == (AttemptOutcome.COMPLETED, CallOutcome.CANCELLED)
+    assert (attempt.outcome, call.ending.outcome) == (AttemptOutcome.COMPLETED, CallOutcome.CANCELLED)

@@ -306,7 +306,7 @@ class Machine(RuleBasedStateMachine):
     def a_call_ends_once_and_last(self) -> None:
         if not hasattr(self, "call"):
             return
-        assert self._call_ended() == (self.call.outcome is not None)
+        assert self._call_ended() == (self.call.ending.outcome is not None)
         assert self.notes.count("call_ended") <= 1
         assert self.notes.count("method_finished") == self.method_finished
         if self._call_ended():
@@ -318,11 +318,15 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_calls_outcome_says_whether_there_is_an_error_type(self) -> None:
-        if not hasattr(self, "call") or self.call.outcome is None:
+        if not hasattr(self, "call") or self.call.ending.outcome is None:
             return
-        wrong = self.call.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
-        assert wrong or (self.call.cause, self.call.api_error, self.call.retry_stop) == (None, None, None)
-        assert (self.call.error_type is not None) == wrong
+        wrong = self.call.ending.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+        assert wrong or (self.call.ending.cause, self.call.ending.api_error, self.call.ending.retry_stop) == (
+            None,
+            None,
+            None,
+        )
+        assert (self.call.ending.error_type is not None) == wrong
 
     @invariant()
     def a_call_counts_its_attempts(self) -> None:

@@ -378,7 +378,7 @@ def test_a_call_counts_what_its_transport_sends(call: Call, clock: ManualClock, 
     assert attempt is not None
     attempt.end(End.READ)
     call.method_returned(None, None)
-    assert (call.attempts.count, call.attempts.retries, call.outcome) == (2, 1, CallOutcome.RECOVERED)
+    assert (call.attempts.count, call.attempts.retries, call.ending.outcome) == (2, 1, CallOutcome.RECOVERED)
 
 
 @pytest.mark.parametrize(("sdk_attempts", "outcome"), [(1, CallOutcome.FAILED), (3, CallOutcome.EXHAUSTED)])
@@ -393,7 +393,7 @@ def test_the_transports_retries_do_not_use_up_the_sdks(
         assert attempt is not None
         attempt.end(End.READ)
     call.method_raised(ValueError())
-    assert (call.attempts.count, call.outcome) == (3 * sdk_attempts, outcome)
+    assert (call.attempts.count, call.ending.outcome) == (3 * sdk_attempts, outcome)
 
 
 def test_the_sdks_next_send_is_no_retry_of_the_transport(call: Call, clock: ManualClock) -> None:
@@ -429,7 +429,7 @@ def test_an_interrupt_while_an_attempt_of_a_call_starts_ends_it(call: Call, note
     [attempt] = started
     assert attempt.outcome is AttemptOutcome.CANCELLED
     call.method_raised(caught.value)
-    assert (call.outcome, call.attempts.count) == (CallOutcome.CANCELLED, 1)
+    assert (call.ending.outcome, call.attempts.count) == (CallOutcome.CANCELLED, 1)
     assert notes.count("call_ended") == 1
 
 

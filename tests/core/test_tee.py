@@ -69,7 +69,7 @@ def test_each_recorder_is_told_of_everything(clock: ManualClock) -> None:
     assert list(first.after.values()) == list(second.after.values()) == [AfterFailure.RETRIED]
     assert first.results == second.results == [("result", None)]
     assert first.response_headers == second.response_headers == [{}, {}]
-    assert call.outcome is not None
+    assert call.ending.outcome is not None
 
 
 def test_each_recorder_is_told_of_an_attempt_without_a_call(clock: ManualClock) -> None:
@@ -98,7 +98,7 @@ def test_without_a_recorder_nothing_is_recorded(clock: ManualClock) -> None:
     call = whole_call(tee, clock)
     lone = Runtime(clock=clock).lone_attempts(0).begin_attempt(FACTS)
     lone.end(End.READ)
-    assert (call.outcome, call.recorder.start_attempt(lone).headers) == (CallOutcome.RECOVERED, {})
+    assert (call.ending.outcome, call.recorder.start_attempt(lone).headers) == (CallOutcome.RECOVERED, {})
     assert lone.recorder.headers == {}
 
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final
 from anthropic_otel._core import call_ending
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.attempts import Attempts
-from anthropic_otel._core.call_ending import OwnFailure, Raised
+from anthropic_otel._core.call_ending import NOT_ENDED, CallEnding, Raised
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.errors import is_of_parsing
-from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.held_body import HeldBody
 from anthropic_otel._core.invocation import Invocation
@@ -23,7 +22,7 @@ from anthropic_otel._core.recorder import NO_CALL_RECORDER, AfterFailure, CallRe
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.response import says_nothing
 from anthropic_otel._core.retrying import headers_for_sdk
-from anthropic_otel._core.semconv import CallOutcome, NetworkCause, RetryStop
+from anthropic_otel._core.semconv import CallOutcome
 from anthropic_otel._core.usage import of_reply
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ class Call:
     - `operation`, `address`, `port`: of the last attempt that ended, else of the invocation; `None` if neither has one.
     - `attempts`: its attempts, and which of them answered. A parsed reply is from `attempts.completed`.
     - `started`, `duration`: its start, and the time to its end.
-    - `outcome`: how it ended, `None` until then.
-    - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
-    - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with, else `None`.
-    - `own_failure`: how the call failed although no attempt failed with it, `None` for any other call.
+    - `ending`: how it ended; its outcome is `None` until then.
     """
 
     __slots__ = (
@@ -55,18 +51,13 @@ class Call:
         "_unended",
         "_unparsed",
         "address",
-        "api_error",
         "attempts",
-        "cause",
         "duration",
-        "error_type",
+        "ending",
         "invocation",
         "operation",
-        "outcome",
-        "own_failure",
         "port",
         "recorder",
-        "retry_stop",
         "started",
         "wall",
     )
@@ -79,12 +70,7 @@ class Call:
         self.recorder: CallRecorder = NO_CALL_RECORDER
         self.operation, self.address, self.port = invocation.operation, invocation.address, invocation.port
         self.attempts: Final = Attempts(invocation)
-        self.outcome: CallOutcome | None = None
-        self.error_type: str | None = None
-        self.cause: NetworkCause | None = None
-        self.api_error: ApiError | None = None
-        self.retry_stop: RetryStop | None = None
-        self.own_failure: OwnFailure | None = None
+        self.ending = NOT_ENDED
         self.duration = 0
         self._unparsed: list[tuple[Attempt, int]] = []
         """The attempts whose response is in memory, and since when. The SDK is about to parse one of them."""
@@ -181,7 +167,7 @@ class Call:
         If the call had ended before, its undecided attempts are reported as not retried. May raise: it runs within the
         guard of `Attempt.end`.
         """
-        late = self.outcome is not None
+        late = self.ending.outcome is not None
         self.attempts.ended(attempt, late)
         if not late:
             target = attempt.request.target
@@ -197,7 +183,7 @@ class Call:
 
     def _body_ended(self, attempt: Attempt | None) -> None:
         self._open_bodies.remove(attempt)
-        if self.outcome is not None:
+        if self.ending.outcome is not None:
             # A background task sent this attempt after its call had ended, so it will not be retried.
             self.attempts.decide(AfterFailure.CALL_FAILED)
         elif self._method_done and not self._open_bodies:
@@ -257,17 +243,15 @@ class Call:
         self.duration, attempts = self._clock.now() - started, self.attempts
         try:
             if self._raised is not None:
-                end = call_ending.of_raised(self._raised, attempts)
+                self.ending = call_ending.of_raised(self._raised, attempts)
             else:
-                end = call_ending.of_returned(self._returned, attempts)
-            self.error_type, self.cause, self.api_error = end.error_type, end.cause, end.api_error
-            self.retry_stop, self.own_failure = end.retry_stop, end.own_failure
-            self.outcome = end.outcome
+                self.ending = call_ending.of_returned(self._returned, attempts)
         finally:
-            self.outcome = self.outcome or CallOutcome.FAILED
+            if self.ending is NOT_ENDED:
+                self.ending = CallEnding(CallOutcome.FAILED)
             self._returned = None
             attempts.forget()
             if attempts.undecided:
-                failed = self.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+                failed = self.ending.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
                 attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)

@@ -53,9 +53,15 @@ class OwnFailure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallEnding:
-    """The result of a call's end, which the call then copies into its fields of the same names."""
+    """How a call ended.
 
-    outcome: CallOutcome
+    - `outcome`: `None` for a call that has not ended.
+    - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
+    - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with, else `None`.
+    - `own_failure`: how the call failed although no attempt failed with it, `None` for any other call.
+    """
+
+    outcome: CallOutcome | None
     error_type: str | None = None
     cause: NetworkCause | None = None
     api_error: ApiError | None = None
@@ -103,6 +109,7 @@ class Raised:
         )
 
 
+NOT_ENDED: Final = CallEnding(None)
 _SUCCEEDED: Final = CallEnding(CallOutcome.SUCCEEDED)
 _RECOVERED: Final = CallEnding(CallOutcome.RECOVERED)
 _CANCELLED: Final = CallEnding(CallOutcome.CANCELLED)

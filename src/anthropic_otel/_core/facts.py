@@ -45,13 +45,14 @@ def attempt_facts(attempt: Attempt) -> Facts:
 
 def call_facts(call: Call) -> Facts:
     """Returns the facts, by name, of a call that has ended: plain values or `None`, and none of its times."""
+    end = call.ending
     return {
         "operation": call.operation,
         "model": call.invocation.model,
-        "outcome": call.outcome.value if call.outcome is not None else None,
-        "error_type": call.error_type,
-        "cause": call.cause.value if call.cause is not None else None,
-        "api_error_code": call.api_error.code if call.api_error is not None else None,
+        "outcome": end.outcome.value if end.outcome is not None else None,
+        "error_type": end.error_type,
+        "cause": end.cause.value if end.cause is not None else None,
+        "api_error_code": end.api_error.code if end.api_error is not None else None,
         "retries": call.attempts.retries,
     }
 

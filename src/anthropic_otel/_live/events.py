@@ -107,6 +107,7 @@ def _names_of(call: Call) -> Event:
 
 
 def _call_event(call: Call, number: int) -> Event:
+    ending = call.ending
     return _compact(
         {
             **_head(CALL, call.wall),
@@ -115,8 +116,8 @@ def _call_event(call: Call, number: int) -> Event:
             "stream": call.invocation.stream or None,
             "address": text(call.address),
             "duration": _seconds(call.duration),
-            "api_error_type": text(api_error_type(call.api_error)),
-            "retry_stop_reason": call.retry_stop.value if call.retry_stop is not None else None,
+            "api_error_type": text(api_error_type(ending.api_error)),
+            "retry_stop_reason": ending.retry_stop.value if ending.retry_stop is not None else None,
             "attempts": call.attempts.count,
         }
     )

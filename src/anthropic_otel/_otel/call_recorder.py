@@ -190,9 +190,10 @@ class OtelCallRecorder(InTrace, CallRecorder):
             finally:
                 if self._call_span is not None:
                     spans.end_call(self._call_span, call)
-                if call.own_failure is not None and self._recorder.settings.logs:
+                own_failure = call.ending.own_failure
+                if own_failure is not None and self._recorder.settings.logs:
                     # So that a handler which exports to OpenTelemetry ties the record to the call's span.
                     with self.made_current():
-                        logs.call_failed(call, call.own_failure)
+                        logs.call_failed(call, own_failure)
         except Exception as failure:
             report("OtelCallRecorder.end", failure)

@@ -47,27 +47,28 @@ def call_failed(call: Call, failure: OwnFailure) -> None:
     """Logs as WARNING a call that failed although no attempt failed with it. The fields are in `extra`."""
     if not log.isEnabledFor(logging.WARNING):
         return
-    operation = call.operation or "request"
-    error = f"{call.error_type} ({failure.exception_type})" if failure.exception_type else str(call.error_type)
+    operation, error_type = call.operation or "request", call.ending.error_type
+    error = f"{error_type} ({failure.exception_type})" if failure.exception_type else str(error_type)
     attempts = "though its last attempt did not fail" if call.attempts.count else "before any attempt"
     parts = (
         f"{operation} failed after {call.duration / _SECOND:.3f} s: {error}",
         attempts,
         *((_host(call.address, call.port),) if call.address is not None else ()),
         f"request id {failure.request_id or 'none'}",
-        f"see: anthropic-otel why {call.error_type}",
+        f"see: anthropic-otel why {error_type}",
     )
     log.warning("%s", ", ".join(parts), extra=_fields_of_call(call, failure))
 
 
 def _fields_of_call(call: Call, failure: OwnFailure) -> dict[str, Any]:
+    ending = call.ending
     fields = {
         semconv.OPERATION_NAME: call.operation,
         semconv.GEN_AI_REQUEST_MODEL: call.invocation.model,
         semconv.SERVER_ADDRESS: call.address,
         semconv.SERVER_PORT: call.port,
-        semconv.CALL_OUTCOME: call.outcome.value if call.outcome is not None else None,
-        semconv.ERROR_TYPE: call.error_type,
+        semconv.CALL_OUTCOME: ending.outcome.value if ending.outcome is not None else None,
+        semconv.ERROR_TYPE: ending.error_type,
         semconv.EXCEPTION_TYPE: failure.exception_type,
         semconv.REQUEST_ID: failure.request_id,
     }

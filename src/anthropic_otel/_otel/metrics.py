@@ -135,10 +135,11 @@ class Metrics:
 
     def call_ended(self, call: Call, exemplar: Context) -> None:
         """Measures a call that has ended: its duration, and its retries if it had any. `exemplar` has its span."""
-        outcome = call.outcome.value if call.outcome is not None else None
+        ending = call.ending
+        outcome = ending.outcome.value if ending.outcome is not None else None
         # A call that failed is not kept: it has more attributes.
         facts = (call.operation, call.address, call.invocation.model, outcome)
-        attributes = self._of_facts.get(facts) if call.error_type is None else None
+        attributes = self._of_facts.get(facts) if ending.error_type is None else None
         if attributes is None:
             attributes = self._of_call(call, facts)
         self._call.record(call.duration / _SECOND, attributes, exemplar)
@@ -147,16 +148,16 @@ class Metrics:
             self._retries.record(call.attempts.retries, retries, exemplar)
 
     def _of_call(self, call: Call, facts: tuple[str | None, str | None, str | None, str | None]) -> Attributes:
-        error = call.api_error
+        ending, error = call.ending, call.ending.api_error
         values = (
             *self._target(*facts[:3]),
             facts[3],
-            self._bounded(call.error_type),
-            call.cause.value if call.cause is not None else None,
+            self._bounded(ending.error_type),
+            ending.cause.value if ending.cause is not None else None,
             self._code(error.code) if error is not None and error.code is not None else None,
         )
         attributes = self._call.sets.of(values)
-        return self._kept(facts, attributes) if call.error_type is None else attributes
+        return self._kept(facts, attributes) if ending.error_type is None else attributes
 
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
         """Passes the rate limits in a response's headers on, if there are any. `model` is that of its request."""

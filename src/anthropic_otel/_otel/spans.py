@@ -205,12 +205,13 @@ def end_call(span: Span, call: Call) -> None:
 
 
 def _conclude_call(span: Span, call: Call) -> None:
-    if call.error_type is not None:
-        stop = call.retry_stop.value if call.retry_stop is not None else None
-        beside = {"retry_stop_reason": stop, "api_error_type": api_error_type(call.api_error)}
+    ending = call.ending
+    if ending.error_type is not None:
+        stop = ending.retry_stop.value if ending.retry_stop is not None else None
+        beside = {"retry_stop_reason": stop, "api_error_type": api_error_type(ending.api_error)}
         span.set_attributes(_failure({**call_facts(call), **beside}))
         span.set_status(Status(_ERROR))
-    elif call.outcome in (semconv.CallOutcome.SUCCEEDED, semconv.CallOutcome.RECOVERED):
+    elif ending.outcome in (semconv.CallOutcome.SUCCEEDED, semconv.CallOutcome.RECOVERED):
         span.set_status(Status(StatusCode.OK))
     if call.attempts.retries:
         span.set_attribute(semconv.HTTP_REQUEST_RESEND_COUNT, call.attempts.retries)
