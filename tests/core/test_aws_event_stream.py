@@ -149,6 +149,16 @@ def test_headers_that_are_cut_are_a_broken_frame(block: bytes) -> None:
     assert facts(end_of([BEGIN, broken], read_to_end=False)) == (False, None, True)
 
 
+def test_a_long_frame_that_cannot_be_read_decides_nothing() -> None:
+    """Of a frame that is not kept neither headers that are cut nor what is no base64 says anything."""
+    for bad in (
+        raw_frame(b"\4:int\4\0\0", b"p" * 2 * MAX_KEPT),
+        frame(EVENT, b'{"bytes":"' + b"a" * 2 * MAX_KEPT + b'a==="}'),
+    ):
+        assert facts(end_of([BEGIN, bad])) == (False, None, False)
+        assert facts(end_of([BEGIN, bad, END])) == (True, None, False)
+
+
 def test_the_reader_says_when_the_stream_is_decided() -> None:
     """The chunk with the last byte of an error or end event is told."""
     reader = AwsEventStreamReader()

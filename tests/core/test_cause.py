@@ -560,6 +560,7 @@ def test_a_reset_that_aiohttp_tells_in_a_text_is_a_reset() -> None:
 
 BROKEN_BODIES = {
     "reset": ("ConnectionResetError(104, 'Connection reset by peer')", Word.CONNECTION_RESET, "ECONNRESET"),
+    "reset without a number": ("ConnectionResetError('Connection lost')", Word.CONNECTION_RESET, None),
     "broken pipe": ("BrokenPipeError(32, 'Broken pipe')", Word.CONNECTION_RESET, "EPIPE"),
     "timed out": ("TimeoutError(110, 'Connection timed out')", Word.READ_TIMEOUT, "ETIMEDOUT"),
     "no route": ("OSError(113, 'No route to host')", Word.NETWORK_UNREACHABLE, "EHOSTUNREACH"),

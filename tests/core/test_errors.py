@@ -13,6 +13,7 @@ import pytest
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import Cause
 from anthropic_otel._core.errors import body_error_type, call_error_type, is_of_an_event
+from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.semconv import API_ERROR_TYPES, NetworkCause
 
 
@@ -119,6 +120,14 @@ def test_an_error_event_has_its_type(attempt: Attempt) -> None:
     assert body_error_type(attempt) == "_OTHER"
 
 
+def test_an_error_event_without_a_type_is_an_error_of_the_client(attempt: Attempt) -> None:
+    """The SDK's error has no type then, and no status of its own."""
+    attempt.error_type, attempt.api_error = "_OTHER", ApiError("_OTHER")
+    assert body_error_type(attempt) == "client_error"
+    attempt.api_error = ApiError("_OTHER", raw_type="brand_new_error")
+    assert body_error_type(attempt) == "_OTHER"
+
+
 def raised(raising: Callable[[], Any]) -> BaseException | None:
     """What `raising` raised, with its traceback; `None` for nothing."""
     try:
@@ -176,3 +185,8 @@ def test_what_a_decoder_does_not_raise_is_not_of_an_event(error: BaseException) 
     names: dict[str, Any] = {"__name__": "anthropic._streaming", "error": error}
     exec("def stop(): raise error", names)
     assert not is_of_an_event(raised(names["stop"]))
+
+
+def test_an_exception_that_was_not_raised_is_not_of_an_event() -> None:
+    """Nothing tells where it is from."""
+    assert not is_of_an_event(ValueError())

@@ -120,6 +120,17 @@ def test_what_a_model_writes_ends_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "complete"), [("message_stop", True), ("message", True), ("session.idle", True), ("odd", False)]
+)
+def test_an_sdk_that_goes_by_names_drops_events_with_others(name: str, complete: bool) -> None:
+    """Up to 1.15 it decodes an event with a name that it knows, or with a dot in it."""
+    reader = EventStreamReader(by_names=True)
+    reader.feed(BEGIN)
+    reader.feed(sse(name, {"type": "message_stop"}))
+    assert reader.finish(read_to_end=True).complete is complete
+
+
 def test_the_reader_says_when_the_stream_is_decided() -> None:
     """The chunk with the last byte of an error or end event is told, and an error rather than an end."""
     reader = EventStreamReader()
