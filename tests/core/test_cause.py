@@ -686,7 +686,7 @@ def test_a_refusal_below_the_error_of_a_socks_library_is_the_proxys() -> None:
 
     refused = os_error(errno.ECONNREFUSED)
     error = over(ProxyConnectionError(errno.ECONNREFUSED, "Couldn't connect to proxy"), refused)
-    assert classify(error) == Cause(Word.PROXY_ERROR, "ECONNREFUSED", None)
+    assert classify(error) == Cause(Word.PROXY_ERROR, "ECONNREFUSED", Phase.CONNECT)
 
 
 def test_a_library_that_names_its_proxy_is_believed() -> None:

@@ -87,16 +87,19 @@ class Failure:
 
     @property
     def is_before_proxy(self) -> bool:
-        """Whether aiohttp raised one of `errors` while it reached a proxy or asked it to connect, by the traceback."""
+        """Whether one of `errors` was raised while a proxy was reached or asked to connect, by the traceback.
+
+        By aiohttp, or by a transport on python_socks. What httpcore raises is told by its trace events.
+        """
         return any(
-            step == called == "aiohttp" and inner in BY_PROXY.get(function, ())
+            step == called and step in _BEFORE_PROXY and inner in _BEFORE_PROXY[step].get(function, ())
             for error in self.errors
             for (step, function), (called, inner) in itertools.pairwise(frames(error))
         )
 
     @property
     def own_phase(self) -> Phase | None:
-        """The phase that the classes of `errors` show, `None` if they show none. Ignores `phase`.
+        """The phase that the classes of `errors` show, or else their tracebacks; `None` if none does. Ignores `phase`.
 
         With an exception of aiohttp among them it is `CONNECT`, `SEND` or `None`.
         """
@@ -106,8 +109,17 @@ class Failure:
                 return Phase.SEND
             # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
             return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) or self.is_before_proxy else None
-        return next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
+        shown = next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
+        if shown is not None:
+            return shown
+        if self.is_before_proxy:
+            return Phase.CONNECT
+        in_handshake = any(function in _HANDSHAKES for error in self.errors for _, function in frames(error))
+        return Phase.TLS if in_handshake else None
 
+
+_HANDSHAKES: Final = ("start_tls", "do_handshake")
+"""The functions of every library in which a TLS handshake is made."""
 
 _PHASES: Final = {
     "httpx": {
@@ -118,6 +130,7 @@ _PHASES: Final = {
     "platform": {
         Phase.CONNECT: "ProxyError NewConnectionError ConnectTimeout ConnectTimeoutError EndpointConnectionError",
     },
+    "socks": {Phase.CONNECT: "SOCKSError ProxyError ProxyConnectionError ProxyTimeoutError"},
 }
 
 _AIOHTTP_CONNECTING: Final = (
@@ -130,6 +143,10 @@ _AIOHTTP_CONNECTING: Final = (
 
 BY_PROXY: Final = {"_create_proxy_connection": ("_create_direct_connection", "send", "start")}
 """aiohttp's function for a connection through a proxy: those that it calls to connect to the proxy and to ask it."""
+_BEFORE_PROXY: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "aiohttp": BY_PROXY,
+    "python_socks": dict.fromkeys(("connect", "_connect"), ("connect", "connect_tcp")),
+}
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -114,7 +114,13 @@ _TLS_ENDS: Final[dict[Phase | None, NetworkCause]] = {
 
 
 def of_proxy(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `PROXY_ERROR` for an error of a proxy by a SOCKS library, aiohttp or `http.client`, else `None`."""
+    """Returns `PROXY_ERROR` for an error of a proxy by a SOCKS library, aiohttp or `http.client`, else `None`.
+
+    `CONNECT_TIMEOUT` if the proxy did not answer in time, as below httpx.
+    """
+    late = is_a(error, "socks.ProxyConnectionError") and failure.has("builtins.TimeoutError")
+    if late or is_a(error, "socks.ProxyTimeoutError"):
+        return NetworkCause.CONNECT_TIMEOUT
     refused = type(error) is OSError and text_of(error).startswith("Tunnel connection failed: ")
     return NetworkCause.PROXY_ERROR if refused or is_a(error, *_SOCKS, *_AIOHTTP_PROXY) else None
 
@@ -248,11 +254,11 @@ def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCaus
 def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of three exceptions of anyio and trio; `None` for any other of theirs or of another library.
 
-    `EndOfStream` is a connection that the server closed, `TooSlowError` the timeout of the phase, and
-    `BrokenResourceError` is `CONNECTION_RESET`.
+    `EndOfStream` is a connection that the server closed, in a TLS handshake `TLS_ERROR`. `TooSlowError` is the timeout
+    of the phase, and `BrokenResourceError` is `CONNECTION_RESET`.
     """
     if is_a(error, "anyio.EndOfStream"):
-        return server_gone(failure)
+        return NetworkCause.TLS_ERROR if failure.network_phase is Phase.TLS else server_gone(failure)
     if is_a(error, "anyio.TooSlowError"):
         return timed_out(failure)
     return NetworkCause.CONNECTION_RESET if is_a(error, "anyio.BrokenResourceError") else None

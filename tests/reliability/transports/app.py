@@ -1,10 +1,10 @@
-"""An app whose HTTP client sends by libcurl. Prints as JSON what is recorded of each fault.
+"""An app whose HTTP client sends by a transport of another library. Prints as JSON what is recorded of each fault.
 
-    python app.py sync|async FAULT...
+    python app.py libcurl|socks sync|async FAULT...
 
 Each is met by a call, by a stream if it strikes there.
 
-Rule: `httpx-curl-cffi` takes the place of httpx's own transport, and nothing else is changed.
+Rule: `httpx-curl-cffi` or `httpx-socks` takes the place of httpx's own transport, and nothing else is changed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import importlib
 import json
+import ssl
 import sys
 from typing import Any, Final
 
@@ -22,7 +23,6 @@ from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator, Where
 from anthropic_otel.testing import capture
 
 httpx: Final[Any] = importlib.import_module("httpx")
-curl: Final[Any] = importlib.import_module("httpx_curl_cffi")
 
 REQUEST: Final[dict[str, Any]] = {
     "model": "claude-opus-4-8",
@@ -43,16 +43,22 @@ def timeout_for(fault: Fault) -> Any:
     )
 
 
-def options_for(endpoint: Endpoint) -> dict[str, Any]:
-    """The transport's arguments."""
+def transport_for(library: str, endpoint: Endpoint, *, asynchronous: bool) -> Any:
+    """A transport of that library, by the endpoint's proxy if it has one."""
+    if library == "socks":
+        socks = importlib.import_module("httpx_socks")
+        cls = socks.AsyncProxyTransport if asynchronous else socks.SyncProxyTransport
+        return cls.from_url(endpoint.proxy, verify=ssl.create_default_context(cafile=endpoint.ca_file))
+    curl = importlib.import_module("httpx_curl_cffi")
     proxy = {"proxy": endpoint.proxy} if endpoint.proxy else {}
-    return {"verify": endpoint.ca_file or True, **proxy}
+    cls = curl.AsyncCurlTransport if asynchronous else curl.CurlTransport
+    return cls(verify=endpoint.ca_file or True, **proxy)
 
 
-def meet(fault: Fault, endpoint: Endpoint) -> None:
+def meet(library: str, fault: Fault, endpoint: Endpoint) -> None:
     """Meets it by a sync client."""
     timeout = timeout_for(fault)
-    http = httpx.Client(transport=curl.CurlTransport(**options_for(endpoint)), timeout=timeout)
+    http = httpx.Client(transport=transport_for(library, endpoint, asynchronous=False), timeout=timeout)
     with anthropic.Anthropic(api_key="none", base_url=endpoint.base_url, http_client=http, max_retries=0) as client:
         client = client.with_options(timeout=timeout)
         if fault.where is Where.STREAM:
@@ -62,10 +68,10 @@ def meet(fault: Fault, endpoint: Endpoint) -> None:
             client.messages.create(**REQUEST)
 
 
-async def ameet(fault: Fault, endpoint: Endpoint) -> None:
+async def ameet(library: str, fault: Fault, endpoint: Endpoint) -> None:
     """Meets it by an async client."""
     timeout = timeout_for(fault)
-    http = httpx.AsyncClient(transport=curl.AsyncCurlTransport(**options_for(endpoint)), timeout=timeout)
+    http = httpx.AsyncClient(transport=transport_for(library, endpoint, asynchronous=True), timeout=timeout)
     async with anthropic.AsyncAnthropic(
         api_key="none", base_url=endpoint.base_url, http_client=http, max_retries=0
     ) as client:
@@ -77,16 +83,16 @@ async def ameet(fault: Fault, endpoint: Endpoint) -> None:
             await client.messages.create(**REQUEST)
 
 
-def main(kind: str, names: list[str]) -> None:
+def main(library: str, kind: str, names: list[str]) -> None:
     told: dict[str, Any] = {}
     with Simulator() as sim:
         for name in names:
             fault = FAULTS[name]
             with capture() as captured, contextlib.suppress(Exception):
                 if kind == "async":
-                    asyncio.run(ameet(fault, sim.endpoint(fault)))
+                    asyncio.run(ameet(library, fault, sim.endpoint(fault)))
                 else:
-                    meet(fault, sim.endpoint(fault))
+                    meet(library, fault, sim.endpoint(fault))
             [call] = captured.calls
             [attempt] = call.attempts
             told[name] = [attempt.error_type, attempt.cause, attempt.phase, call.error_type]
@@ -94,4 +100,4 @@ def main(kind: str, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])
