@@ -91,6 +91,46 @@ def test_a_middleware_that_rejects_an_answer_is_a_warning(stack: Stack, sim: Sim
         app.close()
 
 
+class TimeLimit(Exception):
+    """What a task queue's signal handler raises in a task that takes too long."""
+
+
+@pytest.mark.parametrize("fault", ["http_529", "connection_reset"])
+@pytest.mark.parametrize("retries", [1, 2])
+def test_what_is_raised_before_a_retry_is_the_calls_own(
+    stack: Stack, sim: Simulator, driver: Driver, monkeypatch: pytest.MonkeyPatch, fault: str, retries: int
+) -> None:
+    """As a time limit in the last backoff: the app does not get what the attempts failed by, which is no warning."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == retries:
+            raise TimeLimit("a secret")
+
+    async def asleep(seconds: float) -> None:
+        sleep(seconds)
+
+    monkeypatch.setattr(
+        f"anthropic._base_client.{'anyio' if stack.asynchronous else 'time'}.sleep",
+        asleep if stack.asynchronous else sleep,
+    )
+    with recording() as telemetry, capture() as captured:
+        telemetry.instrument()
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry, max_retries=retries)
+        sim.play(*[fault] * retries)
+        with pytest.raises(TimeLimit):
+            app.create()
+        [told] = warned(telemetry.logs)
+        assert f": client_error ({__name__}.TimeLimit), before attempt {retries} was retried, 127.0.0.1:" in told
+        assert ("request id req_" in told) == (fault == "http_529")
+        assert len(telemetry.logs) == retries + 1
+        [call] = captured.calls
+        assert (call.outcome, call.error_type, call.cause) == ("failed", "client_error", None)
+        assert len(call.attempts) == retries
+        quietly(app)
+
+
 @pytest.mark.skipif(not hasattr(anthropic.Anthropic(api_key="none").messages, "parse"), reason="no such method")
 def test_an_earlier_failure_that_was_retried_is_not_the_calls(stack: Stack, sim: Simulator, driver: Driver) -> None:
     """A reset was retried, the answer came, and the app cannot use it: the call has not failed by the reset."""

@@ -54,6 +54,7 @@ class _ClientFacts:
             own_retry_rule=_has_own(client, *_RETRY_RULES),
             own_backoff=_has_own(client, *_BACKOFFS),
             own_requests=_has_own(client, *_REQUESTS),
+            has_middleware=bool(getattr(client, "middleware", None)),
         )
         self.cache: dict[tuple[Any, ...], Invocation] = {}
 
@@ -135,7 +136,7 @@ def _invocation(
 
 
 _Key = tuple[str | None, bool, str | None, bool, int | None]
-"""What a call's invocation depends on beside the client: the arguments of `Invocations._make`."""
+"""What a call's invocation depends on beside the client: the arguments of `_invocation`."""
 
 
 def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: object) -> _Key:

@@ -84,7 +84,7 @@ def _begin(
         invocation = invocations.of(client, options, bool(kwargs.get("stream", False)))
         if not runtime.enabled(invocation.sdk_tracer_provider):
             return None
-        has_middleware = bool(getattr(client, "middleware", None))
+        has_middleware = invocation.has_middleware
         keeps_model = invocation.model is not None and not (
             has_middleware or invocation.own_requests or may_change_in(options)
         )

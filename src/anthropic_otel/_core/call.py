@@ -253,5 +253,6 @@ class Call:
             attempts.forget()
             if attempts.undecided:
                 failed = self.ending.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+                failed = failed and self.ending.own_failure is None
                 attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
             self.recorder.end(self)

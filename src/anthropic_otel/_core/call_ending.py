@@ -40,15 +40,18 @@ from anthropic_otel._core.semconv import INVALID_EVENT, AttemptOutcome, CallOutc
 class OwnFailure(NamedTuple):
     """How a call failed although no attempt failed with it: the app could not use an answer, or nothing was sent.
 
-    Or a middleware has passed on the failure of an attempt after which it had sent again.
+    Or a middleware has passed on the failure of an attempt after which it had sent again, or something else has stopped
+    the call before the SDK retried.
 
     - `exception_type`: the class of the exception that the app got, `None` if it got none.
-    - `request_id`: that of the failed attempt that it was raised for, else of the last one that completed; `None`
-      without one.
+    - `request_id`: that of the failed attempt that it was raised for, or that was about to be retried, else of the last
+      one that completed; `None` without one.
+    - `before_retry`: whether the SDK was about to retry after the last attempt.
     """
 
     exception_type: str | None
     request_id: str | None
+    before_retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +124,16 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
 
     An exhausted or failed one has the facts of the attempt that it was raised for: the one that failed last, or an
     earlier one with the same response; none of them if the app got another failure. It has an `own_failure` if all that
-    failed were retried, or none had failed.
+    failed were retried, or none had failed, or if it was raised before the SDK retried (`_was_to_be_retried`).
     """
     if not raised.is_failure:
         return _CANCELLED
     exhausted = attempts.exhausted(raised.asks_for_retry)
     outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
     by = attempts.last_unretried
+    if by is not None and not raised.asks_for_retry and _was_to_be_retried(by, attempts):
+        stopped = OwnFailure(raised.exception_type, by.request_id, before_retry=True)
+        return CallEnding(outcome, raised.error_type, own_failure=stopped)
     if by is None or not raised.may_be_of(by):
         # A middleware may pass on the failure of an earlier attempt, or of a call of another client.
         earlier = attempts.failure_with(raised.answer) if raised.answer is not None else None
@@ -138,6 +144,15 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
         if by is not None:
             return CallEnding(outcome, raised.error_type)
     return _failed(outcome, raised.error_type, by, raised.exception_type, attempts)
+
+
+def _was_to_be_retried(by: Attempt, attempts: Attempts) -> bool:
+    """Returns whether the SDK was about to retry after `by`, the attempt that failed last, so that it raised nothing.
+
+    What it does before a retry may raise: a time limit that a signal sets strikes in its backoff, or new credentials
+    cannot be had.
+    """
+    return by.retry_stop is None and by.retries_left is not None and attempts.invocation.only_sdk_raises
 
 
 def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> CallEnding:

@@ -29,6 +29,7 @@ class Invocation:
     - `own_retry_rule`, `own_backoff`: whether code of the app decides what is retried, and how long the backoff is, in
       a subclass of the client or on the client.
     - `own_requests`: whether such code makes the requests, or may change the options that they are made of.
+    - `has_middleware`: whether the client has middlewares of the SDK.
     """
 
     operation: str | None = None
@@ -47,3 +48,9 @@ class Invocation:
     own_retry_rule: bool = False
     own_backoff: bool = False
     own_requests: bool = False
+    has_middleware: bool = False
+
+    @property
+    def only_sdk_raises(self) -> bool:
+        """Whether no code of the app may raise for a response in place of the SDK, or instead of a retry."""
+        return not (self.own_retry_rule or self.own_backoff or self.own_requests or self.has_middleware)

@@ -25,7 +25,9 @@ class AfterFailure(Enum):
 
     RETRIED = "another attempt of the same call has started"
     CALL_FAILED = "the call failed with it or had ended before it, or there is no call"
-    CALL_WENT_ON = "no attempt followed, but the call did not fail: it was cancelled, or answered in another way"
+    CALL_WENT_ON = (
+        "no attempt followed, but the call was cancelled, answered in another way, or failed by something else"
+    )
 
 
 class AttemptRecorder:

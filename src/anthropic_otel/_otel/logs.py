@@ -50,6 +50,8 @@ def call_failed(call: Call, failure: OwnFailure) -> None:
     operation, error_type = call.operation or "request", call.ending.error_type
     error = f"{error_type} ({failure.exception_type})" if failure.exception_type else str(error_type)
     attempts = "though its last attempt did not fail" if call.attempts.count else "before any attempt"
+    if failure.before_retry:
+        attempts = f"before attempt {call.attempts.count} was retried"
     parts = (
         f"{operation} failed after {call.duration / _SECOND:.3f} s: {error}",
         attempts,
