@@ -50,6 +50,7 @@ DIFFERENT: Final = {
     "stream_error_text": "4xx",
     "stream_error_quoting_only": "429",
     # The status was in the headers, and is not printed: only how the body broke that said more of it.
+    "http_307_nowhere_cut": "incomplete_body",
     "http_529_cut": "incomplete_body",
     "http_429_cut_retry_after": "incomplete_body",
     "http_529_reset": "connection_reset",

@@ -135,6 +135,43 @@ def test_a_503_before_a_network_failure_is_not_on_the_failure(sim: Simulator) ->
     assert (last.status, last.request_id, last.error_type) == (None, None, "connection_refused")
 
 
+class FullNextTime(httpx2.HTTPTransport):
+    """Sends what has failed once more, by a pool whose only connection is in use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._other = httpx2.HTTPTransport(limits=httpx2.Limits(max_connections=1))
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        super().handle_request(request).close()
+        unread = self._other.handle_request(httpx2.Request("GET", request.url.copy_with(path="/")))
+        request.extensions["timeout"] = {"pool": 0.01}
+        try:
+            return self._other.handle_request(request)
+        finally:
+            unread.close()
+
+    def close(self) -> None:
+        self._other.close()
+        super().close()
+
+
+def test_a_503_before_a_full_pool_is_an_attempt_of_its_own(sim: Simulator) -> None:
+    """The next request got no connection, so that the 503 was no answer to it."""
+    sim.play("http_503")
+    told = [(one.status, one.error_type, one.phase) for one in call(sim.base_url, transport=FullNextTime()).attempts]
+    assert told == [(503, "503", None), (None, "pool_timeout", "pool")]
+
+
+@pytest.mark.parametrize("status", [401, 200])
+def test_an_answer_before_a_full_pool_is_not_on_the_failure(sim: Simulator, status: int) -> None:
+    """The request that it was to be followed by is of the same attempt."""
+    sim.play(Reply(status))
+    [attempt] = call(sim.base_url, transport=FullNextTime()).attempts
+    assert (attempt.status, attempt.request_id) == (None, None)
+    assert (attempt.error_type, attempt.phase) == ("pool_timeout", "pool")
+
+
 def test_a_redirect_to_a_host_that_refuses_is_a_refused_connection(sim: Simulator) -> None:
     """One attempt, no proxy, and no status: there was no response to what was sent last."""
     target = sim.endpoint("connection_refused").base_url.replace("127.0.0.1", "localhost")

@@ -9,7 +9,7 @@ import anthropic
 import pytest
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.simulator import Redirect, Reply, Simulator
+from anthropic_otel.simulator import Cut, Ending, Framing, Point, Redirect, Reply, Simulator
 from support import identities
 from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
@@ -121,7 +121,21 @@ def test_a_redirect_to_what_is_no_address_is_the_servers(
         app.create()
     [attempt] = map(attributes, recorded.attempts)
     assert attempt[semconv.ERROR_TYPE] == "protocol_error"
-    assert stack.aiohttp or attempt[semconv.NETWORK_PHASE] == "receive"
+    assert attempt[semconv.NETWORK_PHASE] == "receive"
+    app.close()
+
+
+def test_a_redirect_that_cannot_be_read_as_one_has_its_status(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """No further request was made of it, so it is what the attempt ended with: its request id says whom to ask."""
+    app = app_on(sim, stack, driver, recorded, max_retries=0)
+    sim.play(Reply(307, "api_error", headers=(("location", "http://[::1/"),)))
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.HTTP_RESPONSE_STATUS_CODE]) == ("protocol_error", 307)
+    assert attempt[semconv.REQUEST_ID] == sim.request_ids[-1]
     app.close()
 
 
@@ -179,6 +193,21 @@ def test_a_flow_of_authentication_is_within_its_attempt(
     assert semconv.ERROR_TYPE not in attributes(attempt)
     assert SECRET not in attempt.to_json()
     identities.check(recorded, calls=1)
+    app.close()
+
+
+def test_a_demand_for_credentials_whose_body_breaks_is_the_networks_failure(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """The client reads it before it sends the token: the status is the demand's, and nothing is wrong with a key."""
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=asking_first(stack)), max_retries=0)
+    demand = Reply(401, "authentication_error")
+    sim.play(Cut(Point.BODY, Ending.CLOSE, after=1, framing=Framing.LENGTH, reply=demand))
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.HTTP_RESPONSE_STATUS_CODE]) == ("incomplete_body", 401)
+    assert (attempt[semconv.NETWORK_PHASE], attempt[semconv.REQUEST_ID]) == ("receive", sim.request_ids[-1])
     app.close()
 
 

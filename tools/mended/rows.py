@@ -136,6 +136,21 @@ ROWS: Final = (
         (f"{_SENDS}test_a_503_before_a_network_failure_is_not_on_the_failure",),
     ),
     Row(
+        "A redirect or a demand for credentials whose own body breaks, or whose next request finds the pool full",
+        ("redirect_body_reset", "redirect_body_cut", "redirect_body_timeout", "http_307_nowhere_cut"),
+        (
+            *_named(
+                f"{_E2E}test_redirects_and_auth.py::test_",
+                "a_redirect_that_cannot_be_read_as_one_has_its_status[httpx2-sync] "
+                "a_demand_for_credentials_whose_body_breaks_is_the_networks_failure[httpx2-sync]",
+            ),
+            *_named(
+                f"{_SENDS}test_",
+                "a_503_before_a_full_pool_is_an_attempt_of_its_own an_answer_before_a_full_pool_is_not_on_the_failure",
+            ),
+        ),
+    ),
+    Row(
         "A retrying transport",
         (),
         _named(

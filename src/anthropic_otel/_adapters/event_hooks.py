@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import callers, http_body, messages, models, sending, transports
 from anthropic_otel._adapters.trace_functions import chained
-from anthropic_otel._core.ending import End
+from anthropic_otel._core.ending import Broken, End
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RawHeaders
@@ -87,6 +87,8 @@ class HookedAttempt:
         if self._watched or not isinstance(error, BaseException):
             # The body raises what the app gets to see of it.
             return
+        if self._redirect is not None and name.endswith("receive_response_body.failed"):
+            send.attempt.broken = Broken.HOP
         # If the app leaves a stream early, the closing of the body ends the attempt.
         if not isinstance(error, GeneratorExit) and not _is_kept(name, error):
             self.send.failed(callers.raised_by_transport(error))

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._core import headers
-from anthropic_otel._core.cause_app import response_read_by_hook
 from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
+from anthropic_otel._core.ending import Broken
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.stack import package_of, stack
 from anthropic_otel._core.target import Target, target_of
@@ -95,13 +95,57 @@ def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str
 
 
 def response_of_failed_read(error: BaseException) -> Any:
-    """Returns the response whose body failed within the send that raised `error`, `None` without one.
+    """Returns the response whose body failed within the send that raised `error`, as `broken_response`."""
+    return broken_response(error)[0]
 
-    No exception has it. It is taken from the variables of the library's `send`, which is in the traceback, or of its
-    function that has called an event hook, which read the body.
+
+def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
+    """Returns the response that the client was handling when the send raised `error`, and what broke of the send.
+
+    The client was reading the response's body, which an event hook may have had it do, or it could not make the next
+    request of a redirect, or have an auth flow of its own answer a demand for credentials. `(None, None)` without such
+    a response. What broke is `None` if the auth flow has raised, or if a hook read a response that is no redirect.
+
+    No exception has the response. It is taken from the variables of the library's functions in the traceback.
     """
-    response = _variable_of_client(error, "send", "response") or response_read_by_hook(error)
-    return response if isinstance(getattr(response, "status_code", None), int) else None
+    function, response = "", None
+    for frame in stack(error):
+        name = frame.f_code.co_name
+        if package_of(frame) not in CLIENTS:
+            continue
+        if name in _HANDLERS:
+            function, response = name, frame.f_locals.get("response")
+        elif not function:
+            # What has called `send`.
+            continue
+        elif not isinstance(getattr(response, "status_code", None), int):
+            break
+        elif name == _NEXT_HOP or (name in _READS and frame.f_locals.get("self") is response):
+            return response, _broken_by(function, response)
+        elif function == _AUTH_FLOW and name in _AUTHENTICATES:
+            return response, None
+        else:
+            break
+    return None, None
+
+
+def _broken_by(function: str, response: Any) -> Broken | None:
+    """Returns what broke when `function` of the client could not read `response`, or not make the next hop of it."""
+    if function == "send":
+        return Broken.ANSWER
+    is_redirect = getattr(response, "has_redirect_location", False) is True
+    return Broken.HOP if function == _AUTH_FLOW or is_redirect else None
+
+
+_AUTH_FLOW: Final = "_send_handling_auth"
+_REDIRECTS: Final = "_send_handling_redirects"
+_HANDLERS: Final = ("send", _AUTH_FLOW, _REDIRECTS)
+"""The functions of the clients that have a variable `response`. Each calls the next one."""
+_NEXT_HOP: Final = "_build_redirect_request"
+"""The function of the clients that makes the next request of a redirect."""
+_AUTHENTICATES: Final = ("sync_auth_flow", "async_auth_flow")
+_READS: Final = ("read", "aread")
+"""The methods of a response that read its body."""
 
 
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
@@ -122,12 +166,12 @@ def request_of_auth_flow(error: BaseException) -> Any:
     It is the request itself, or one for credentials. Not every exception has it, so it is taken from the traceback, as
     in `response_of_failed_read`.
     """
-    return _variable_of_client(error, "_send_handling_auth", "request")
+    return _variable_of_client(error, _AUTH_FLOW, "request")
 
 
 def was_redirected(error: BaseException) -> bool:
     """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
-    response = _variable_of_client(error, "_send_handling_redirects", "response")
+    response = _variable_of_client(error, _REDIRECTS, "response")
     return getattr(response, "has_redirect_location", False) is True
 
 

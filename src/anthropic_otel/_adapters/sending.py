@@ -202,9 +202,9 @@ class Sending(Send):
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
         attempt = self.attempt
+        response, attempt.broken = messages.broken_response(error)
         if attempt.status is None and attempt.timeline.received is None:
             # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
-            response = messages.response_of_failed_read(error)
             if response is None:
                 # A transport or a hook has made an exception of the status.
                 response = messages.response_of_status_error(error, self._is_own)

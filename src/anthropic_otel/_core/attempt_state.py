@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.cause import Cause
     from anthropic_otel._core.clock import Clock
+    from anthropic_otel._core.ending import Broken
     from anthropic_otel._core.event_json import ApiError
     from anthropic_otel._core.invocation import Invocation
     from anthropic_otel._core.reading import Reading
@@ -43,6 +44,7 @@ class AttemptState:
     - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
     - `redirected`: whether a redirect had come before the send failed; `False` if not known.
+    - `broken`: which response of its send broke, if one is known to have; not set if none is.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, with the attempt, after its end was recorded.
     """
@@ -54,6 +56,7 @@ class AttemptState:
         "_used",
         "after_failure",
         "api_error",
+        "broken",
         "cause",
         "client_closed",
         "duration",
@@ -79,6 +82,7 @@ class AttemptState:
         "wall",
     )
 
+    broken: Broken | None
     exception_base: str | None
 
     def __init__(

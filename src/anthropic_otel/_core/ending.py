@@ -2,8 +2,8 @@
 
 Where several words fit a failure, the first that applies in this list is the `error.type`:
 
-1. the status, if the SDK fails for it: every one that is not 2xx (not the redirect before `too_many_redirects`, a
-   redirect that was followed before the network failed, or a demand for credentials that could not be fetched);
+1. the status, if the SDK fails for it: every one that is not 2xx (not that of a redirect or of a demand for credentials
+   that was to be followed by a further request, unless a transport or a hook made an exception of the status);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
 4. `invalid_event`, if the body is an event stream by its content type or by its first bytes;
@@ -45,6 +45,13 @@ class End(Enum):
     CLOSED = "the body was closed or dropped before its end"
     UNDECODED = "the body was closed because the SDK could not take an event of it"
     LOST = "the request was garbage-collected and no end was observed (event hooks only)"
+
+
+class Broken(Enum):
+    """Which response a send was handling when it raised, because its body broke or no next request could be made."""
+
+    ANSWER = "the last one, whose status decides as if the send had returned it"
+    HOP = "one that a further request of the attempt was to follow: a redirect or a demand for credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +143,13 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
     # But the redirect was not followed if the send has returned it, or a hook has raised its status. A response that
-    # demanded credentials does not count if these could not be fetched.
-    returned = attempt.reading is not None or cause.word is NetworkCause.OTHER or _was_raised(error, status)
-    followed = known and status is not None and (fetching or (status < 400 and not returned))
-    if known and not followed:
+    # demanded credentials does not count if these could not be fetched, and none does if a further request of the send
+    # has waited for a connection in vain. Of a hop that broke itself the status is known, but says nothing.
+    broken, waited = getattr(attempt, "broken", None), cause.word is NetworkCause.POOL_TIMEOUT
+    read = attempt.reading is not None or broken is not None
+    returned = read or cause.word is NetworkCause.OTHER or _was_raised(error, status)
+    followed = waited or (known and status is not None and (fetching or (status < 400 and not returned)))
+    if known and not followed and broken is not Broken.HOP:
         # The status says more than the exception that a transport or the client made of it.
         return _failed(str(status), exception_type=name)
     if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
@@ -151,7 +161,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     if attempt.client_closed and cause.word in _GONE:
         # The app closed the connection, which not every transport's exception says.
         cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
-    if cause.word is NetworkCause.POOL_TIMEOUT:
+    if waited:
         phase = Phase.POOL
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)

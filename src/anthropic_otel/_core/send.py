@@ -161,12 +161,20 @@ class Send:
     def failed(self, error: BaseException) -> None:
         """Ends the attempt because the send has raised `error`.
 
-        Tells the recorder and the source that the send is over.
+        Tells the recorder and the source that the send is over. If a transport's next request after a failure has got
+        no connection, which no trace event shows, that is another attempt, as in `trace`.
         """
+        self._find_unsent(error)
         attempt = self.attempt
         attempt.recorder.send_finished(_headers_seen_by_transport(attempt))
         attempt.fail(error)
         self.source.send_finished()
+
+    @guarded(None)
+    def _find_unsent(self, error: BaseException) -> None:
+        """Begins another attempt if `error` is of a request that got no connection, after one that had failed."""
+        if self.attempt.timeline.failed_at is not None and type(error).__name__ == "PoolTimeout":
+            self._send_again()
 
     def lost(self) -> None:
         """Ends the attempt because its request was garbage-collected, and the end of the send was not seen.

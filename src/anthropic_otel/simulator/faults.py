@@ -73,7 +73,7 @@ class Fault:
     - `where`: where in an attempt it strikes; `action`: what the server does.
     - `error_type`, `cause`, `phase`, `outcome`: what the library reports; `None`: the attribute is absent.
     - `status`: the HTTP status of the response that the SDK gets, of which the body may fail; `None` if it gets none.
-      Redirects that the client follows do not count, neither here nor for `request_id`.
+      Redirects that the client follows do not count, neither here nor for `request_id`; one whose own body fails does.
     - `errno`: names of operating system or resolver errors. On Linux one of them is in the exception chain; empty:
       none.
     - `retried`: whether the SDK retries the attempt, if it has retries left.

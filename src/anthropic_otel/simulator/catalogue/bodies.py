@@ -127,6 +127,8 @@ def _refusal(name: str, description: str, action: Cut, *, retry_after: bool | No
 
 
 _OVERLOAD: Final = Reply(529, "overloaded_error", "Overloaded")
+_MOVED: Final = b"The API has moved for a while."
+_TEXT: Final = "text/plain"
 
 _REFUSALS: Final = (
     _refusal(
@@ -150,6 +152,44 @@ _REFUSALS: Final = (
             reply=Reply(429, "rate_limit_error", "Slower.", headers=(("retry-after", "1"),)),
         ),
         retry_after=False,
+    ),
+    _refusal(
+        "http_307_nowhere_cut",
+        "A 307 has no `location`, and its body breaks off.",
+        Cut(
+            Point.BODY, Ending.CLOSE, after=1, framing=Framing.LENGTH, reply=Reply(307, body=_MOVED, content_type=_TEXT)
+        ),
+    ),
+)
+
+
+def _redirect(name: str, description: str, ending: Ending, cause: Cause, *errno: str, needs: Needs = NO_NEEDS) -> Fault:
+    """Returns a network fault in the body of a 307, which the client reads before it follows the redirect."""
+    moved = Reply(307, body=_MOVED, content_type=_TEXT, headers=(("location", "/elsewhere"),))
+    action = Cut(Point.BODY, ending, after=1, framing=Framing.LENGTH, reply=moved)
+    return network(name, description, Where.BODY, action, cause, Phase.RECEIVE, errno=errno, status=307, needs=needs)
+
+
+_REDIRECTS: Final = (
+    _redirect(
+        "redirect_body_reset",
+        "The server resets the connection in the middle of the body of a redirect.",
+        Ending.RESET,
+        Cause.CONNECTION_RESET,
+        "ECONNRESET",
+    ),
+    _redirect(
+        "redirect_body_cut",
+        "The server closes the connection before the body of a redirect has its Content-Length.",
+        Ending.CLOSE,
+        Cause.INCOMPLETE_BODY,
+    ),
+    _redirect(
+        "redirect_body_timeout",
+        "The server falls silent in the middle of the body of a redirect.",
+        Ending.STALL,
+        Cause.READ_TIMEOUT,
+        needs=_SOON,
     ),
 )
 
@@ -229,4 +269,4 @@ _EVENTS: Final = (
     ),
 )
 
-FAULTS: Final = (*_BODIES, *_REFUSALS, *_STREAMS, *_EVENTS)
+FAULTS: Final = (*_BODIES, *_REFUSALS, *_REDIRECTS, *_STREAMS, *_EVENTS)
