@@ -457,6 +457,29 @@ def test_the_apis_own_error_is_found_at_the_ends_of_a_long_body(attempt: Attempt
     assert attempt.api_error == ApiError("rate_limit_error", "spend_limit")
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"error": {"message": "m"}, "input": {"in": {"type": "api_error", "error_code": "x"}, %s}}', None),
+        (b'{"input": {"a": {"type": "api_error", "details": {"error_code": "x"}}, %s}}', None),
+        (b'{"input": {"error": {"type": "api_error", "details": {"error_code": "x"}}, %s}}', None),
+        (b'{"input": {%s, "error": {"type": "api_error", "details": {"error_code": "x"}}}}', None),
+        (b'{"input": {%s, "details": {"error_code": "x"}}}', None),
+        (b'{"error": {%s, "more": {"type": "api_error", "error_code": "x"}}}', None),
+        (b'{"input": {"type": "api_error", %s}, "error": {"type": "rate_limit_error"}}', ApiError("rate_limit_error")),
+        (b'{"error": {"type": "of_a_gateway", "details": {"error_code": "x"}, %s}}', ApiError("_OTHER", "x")),
+        (b'{"error": {"type": "rate_limit_error", "code": "\xff", %s}}', ApiError("rate_limit_error")),
+    ],
+)
+def test_the_members_of_a_request_in_a_long_body_are_no_error(
+    attempt: Attempt, body: bytes, error: ApiError | None
+) -> None:
+    """Type and code count where the SDK reads them, as in a short body: a gateway may quote the request as JSON."""
+    attempt.responded(422, JSON, body=body % QUOTED)
+    attempt.end(End.READ)
+    assert attempt.api_error == error
+
+
 @pytest.mark.parametrize("start", [b"<html>", b"[", b""])
 def test_a_long_body_that_is_no_object_says_no_error_of_the_api(attempt: Attempt, start: bytes) -> None:
     """A page of a gateway may have anything in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -185,6 +186,21 @@ def test_an_error_has_its_type_however_much_a_gateway_quotes(
         client.messages.create(**PARAMS, stream=stream)
     [attempt] = telemetry.attempts
     assert (attempt.api_error_type, attempt.api_error_code) == ("invalid_request_error", "too_long")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_has_no_word_of_a_request_that_a_gateway_quotes(
+    simulator: Simulator, client: anthropic.Anthropic, stream: bool
+) -> None:
+    """A gateway may send the request back as JSON, with a tool's input, whose members may be named as an error's."""
+    tool = {"type": "tool_use", "id": "t", "name": "log", "input": {"type": "billing_error", "error_code": "a_secret"}}
+    quoted = {"messages": [{"role": "assistant", "content": [tool]}, {"role": "user", "content": "x" * 100_000}]}
+    body = {"detail": [{"type": "missing", "loc": ["body", "max_tokens"], "input": {**quoted, "details": tool}}]}
+    simulator.play(Reply(422, body=json.dumps(body).encode()))
+    with capture() as telemetry, pytest.raises(anthropic.UnprocessableEntityError):
+        client.messages.create(**PARAMS, stream=stream)
+    [attempt] = telemetry.attempts
+    assert (attempt.api_error_type, attempt.api_error_code) == (None, None)
 
 
 def test_a_type_that_the_api_does_not_document_is_not_captured(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
@@ -72,7 +73,11 @@ def api_error(data: bytes) -> ApiError:
     Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type. A type
     that is not known is `_OTHER` too, but is the raw type, cut to `MAX_TOLD` characters as every raw type.
     """
-    error = member(json_object(data), "error")
+    return _error_of(json_object(data))
+
+
+def _error_of(value: object) -> ApiError:
+    error = member(value, "error")
     code, name = member(member(error, "details"), "error_code"), member(error, "type")
     return ApiError(
         known_type(name),
@@ -84,14 +89,26 @@ def api_error(data: bytes) -> ApiError:
 def error_of_ends(start: bytes, end: bytes) -> ApiError:
     """Finds the error in a JSON object of which only the beginning and the end are known, as of a very long one.
 
-    Returns the first documented type and the first code in them, and no raw type. `_OTHER` as the type without one, and
-    for what is no object. Never raises.
+    Returns the first documented type and the first code, and no raw type. `_OTHER` as the type without one, and for
+    what is no object. Each counts only where `api_error` reads it: a request that is quoted may have the same members.
+    So what is cut off is completed by brackets, and parsed. Never raises.
     """
-    types = JsonTypes()
-    if start.lstrip()[:1] == b"{":
-        types.feed(start)
-        types.feed(b"\0" + end)
-    return ApiError(types.error or OTHER, types.code)
+    start, end = (part.decode("utf-8", "replace").encode() for part in (start, end))
+    begun = [start[: found.end()] + (b"}}}" if found[1] else b"}}") for found in islice(_BEGINS(start), _MAX_TRIES)]
+    objects = [json_object(text) for text in begun]
+    is_begun = any(isinstance(member(value, "error"), dict) for value in objects)
+    for found in [*_ENDS(end)][-_MAX_TRIES:]:
+        if found[1] or is_begun:
+            objects.append(json_object((b"{" if found[1] else b'{"error":{') + end[found.start() :]))
+    errors = [_error_of(value) for value in objects]
+    types, codes = [error.type for error in errors if error.type != OTHER], [error.code for error in errors]
+    return ApiError(next(iter(types), OTHER), next(filter(None, codes), None))
+
+
+_BEGINS: Final = re.compile(rb'"(?:type|(error_code))"\s{0,8}:\s{0,8}"\w{1,64}"|"error"\s{0,8}:\s{0,8}\{').finditer
+_ENDS: Final = re.compile(rb'"(?:(error)|type|details)"\s{0,8}:').finditer
+_MAX_TRIES: Final = 16
+"""How often at each end a text is parsed, as a quoted request may have hundreds of such members."""
 
 
 def known_error(data: bytes) -> ApiError | None:
