@@ -54,11 +54,17 @@ def operation_of(method: str, path: str) -> Operation:
 
 
 def _find(method: str, path: str) -> Operation:
+    """Returns the operation whose route fits the most segments at the end of `path`; `_fits` says what a segment fits.
+
+    Of several such routes, one with the fewest placeholders is taken.
+    """
     segments = path.strip("/").split("/")[-_MAX_SEGMENTS:]
     for offset in range(len(segments)):
-        found = _match(method.upper(), segments[offset:])
-        if found is not None:
-            return Operation(found.name, _with_prefix(segments[:offset], found.template or ""))
+        for route, operation in _routes().get((method.upper(), len(segments) - offset), ()):
+            if all(map(_fits, route, segments[offset:])):
+                prefix = "".join(f"/{segment}" for segment in segments[:offset])
+                known = prefix if prefix in _KNOWN_PREFIXES else PREFIX
+                return Operation(operation.name, f"{known}{operation.template}")
     return UNKNOWN
 
 
@@ -69,21 +75,6 @@ _kept: Final = functools.lru_cache(maxsize=512)(_find)
 def names() -> frozenset[str]:
     """Returns the name of every operation in `operations.txt`, read on first use."""
     return frozenset(operation.name for routes in _routes().values() for _, operation in routes)
-
-
-def _with_prefix(prefix: list[str], template: str) -> str:
-    path = "".join(f"/{segment}" for segment in prefix)
-    return (path if path in _KNOWN_PREFIXES else PREFIX) + template
-
-
-def _match(method: str, segments: list[str]) -> Operation | None:
-    """Returns the operation whose route has this method and fits all segments of a path, `None` without one.
-
-    `method` is in upper case. `_fits` says what a segment fits. Of several routes, one with the fewest placeholders is
-    taken.
-    """
-    candidates = _routes().get((method, len(segments)), [])
-    return next((operation for route, operation in candidates if all(map(_fits, route, segments))), None)
 
 
 def _fits(pattern: str, segment: str) -> bool:
