@@ -693,7 +693,7 @@ def test_a_failure_that_another_thread_decides_does_not_keep_an_attempt_from_beg
             return found
 
     call.begin_attempt(FACTS).fail(httpx.ConnectError("x"))
-    call.attempts.undecided = Shared(call.attempts.undecided)  # type: ignore[misc]
+    call.attempts.undecided = Shared(call.attempts.undecided)
     assert call.begin_attempt(FACTS).resend_count == 1
 
 

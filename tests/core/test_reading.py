@@ -19,7 +19,7 @@ from core.notes import OVERLOADED, STOP, ManualClock
 
 @pytest.fixture
 def reading(clock: ManualClock) -> Reading:
-    return Reading(clock, EventStreamReader())
+    return Reading(clock.seconds, EventStreamReader())
 
 
 def chunk(reading: Reading, clock: ManualClock, wait: int, data: bytes = b"x") -> None:
@@ -152,7 +152,7 @@ def test_the_end_of_an_event_stream_is_read_once(reading: Reading, clock: Manual
 
 def test_a_body_that_is_no_event_stream_has_no_end_event(clock: ManualClock) -> None:
     """The bytes of a body that is no event stream are not looked at."""
-    reading = Reading(clock, None)
+    reading = Reading(clock.seconds, None)
     chunk(reading, clock, 1, STOP)
     reading.conclude(clock.time, read_to_end=True)
     assert (reading.end, reading.start, reading.seen) == (None, None, False)
@@ -172,7 +172,7 @@ def test_of_another_body_only_the_start_is_kept(
     clock: ManualClock, chunks: list[bytes], most: int, start: bytes
 ) -> None:
     """Of a body that is no event stream the first bytes that are not blank are kept, up to a bound."""
-    reading = Reading(clock, StartOfBody(most))
+    reading = Reading(clock.seconds, StartOfBody(most))
     assert [reading.on_chunk(each) for each in chunks] == [False] * len(chunks)
     reading.conclude(clock.time, read_to_end=False)
     assert (reading.start, reading.end) == (start, None)
@@ -183,7 +183,7 @@ def test_a_start_that_nobody_saw_is_unknown(
     clock: ManualClock, compressed: int, read_to_end: bool, start: bytes | None
 ) -> None:
     """A body that was read to its end without a chunk is empty; one that was not read, or not decoded, is unknown."""
-    reading = Reading(clock, StartOfBody(1))
+    reading = Reading(clock.seconds, StartOfBody(1))
     for _ in range(compressed):
         reading.on_chunk(b"compressed", encoded=True)
     reading.conclude(clock.time, read_to_end=read_to_end)
@@ -409,7 +409,7 @@ def test_a_body_is_recorded_alike_in_each_way(
     facts = []
     for read in (watched, watched_async, recorded):
         clock, ends = ManualClock(), Ends()
-        reading = Reading(clock, make())
+        reading = Reading(clock.seconds, make())
         assert read(reading, clock, steps, ends, encoded) == [chunk for chunk, _, _ in steps]
         clock.pass_(after)
         reading.conclude(clock.time, read_to_end=True)

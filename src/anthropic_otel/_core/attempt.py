@@ -67,7 +67,7 @@ class Attempt(AttemptState):
         """Sets `reading` to a new one and returns it: the caller must pass it each chunk. After `responded`."""
         by_names = self.invocation is not None and self.invocation.by_names
         reader = self.response.body_reader(by_names=by_names) if self.response is not None else None
-        self.reading = Reading(self.timeline.clock, reader)
+        self.reading = Reading(self.timeline.clock.seconds, reader)
         return self.reading
 
     # -- its end -------------------------------------------------------------------------------------------------------

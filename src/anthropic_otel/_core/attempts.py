@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from anthropic_otel._core import headers
@@ -15,6 +16,7 @@ from anthropic_otel._core.semconv import FALLBACK, UNEXPECTED_CONTENT, AttemptOu
 _MOST_FAILURES: Final = 16
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Attempts:
     """The attempts of one call, which `invocation` describes. They may end in any thread.
 
@@ -25,37 +27,23 @@ class Attempts:
     - `undecided`: the failed attempts of which it is not known yet whether another attempt follows.
     """
 
-    __slots__ = (
-        "_answered_failures",
-        "_last_ended",
-        "_last_failed",
-        "_own_retries",
-        "_retried",
-        "_sdk_retries",
-        "completed",
-        "count",
-        "failed_count",
-        "invocation",
-        "retries",
-        "undecided",
-    )
-
-    def __init__(self, invocation: Invocation) -> None:
-        self.invocation: Final = invocation
-        self.count = self.retries = self.failed_count = 0
-        self._last_failed: Attempt | None = None
-        self.completed: Attempt | None = None
-        self._last_ended: Attempt | None = None
-        """The attempt that ended last. A parsed reply is from it if none completed."""
-        self.undecided: Final[list[Attempt]] = []
-        # Tuples, as those of most calls are empty, for which nothing is made.
-        self._answered_failures: tuple[Attempt, ...] = ()
-        self._retried: tuple[Attempt, ...] = ()
-        """The attempts that were retried while their body was open, as it is still. Their end decides nothing."""
-        self._own_retries = 0
-        """How many of `retries` the SDK or a middleware has sent, and not a transport."""
-        self._sdk_retries = 0
-        """How often the SDK itself has retried: by its number where a middleware sends too, else counted."""
+    invocation: Invocation
+    count: int = 0
+    retries: int = 0
+    failed_count: int = 0
+    completed: Attempt | None = None
+    undecided: list[Attempt] = field(default_factory=list)
+    _last_failed: Attempt | None = None
+    _last_ended: Attempt | None = None
+    """The attempt that ended last. A parsed reply is from it if none completed."""
+    # Tuples, as those of most calls are empty, for which nothing is made.
+    _answered_failures: tuple[Attempt, ...] = ()
+    _retried: tuple[Attempt, ...] = ()
+    """The attempts that were retried while their body was open, as it is still. Their end decides nothing."""
+    _own_retries: int = 0
+    """How many of `retries` the SDK or a middleware has sent, and not a transport."""
+    _sdk_retries: int = 0
+    """How often the SDK itself has retried: by its number where a middleware sends too, else counted."""
 
     def ended(self, attempt: Attempt, late: bool) -> None:
         """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.

@@ -6,10 +6,10 @@ event stream ends, or the beginning, the last byte and one word of any other bod
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.event_stream import AFTER_DELTA, CR, DATA, DELTA, NEWLINE, EventStreamReader
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.start_of_body import StartOfBody
@@ -40,12 +40,14 @@ class BodyEnds(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Reading:
     """How the app reads one body. No method raises an error of its own. One thread at a time uses it.
 
-    `reader` is given the body's chunks; `None` for a body in which nothing matters.
+    It is made with a clock's function `seconds`, and with the reader that is given the body's chunks: `None` for a body
+    in which nothing matters.
 
-    - `clock_now`: returns the time of `clock` in seconds.
+    - `clock_now`: returns the time of the clock in seconds.
     - `asked_at`: that time when the app asked for the next chunk; `None` before the first, and while it processes one.
     - `first_chunk`: when the first chunk came, in nanoseconds of the clock; `None` before.
     - `max_gap`: the longest time that the app waited for a chunk, in nanoseconds. Set by `conclude`, 0 before.
@@ -62,48 +64,28 @@ class Reading:
     - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty. Set by `conclude`.
     """
 
-    __slots__ = (
-        "_encoded",
-        "_events",
-        "_got",
-        "_longest",
-        "_reader",
-        "_waited",
-        "asked_at",
-        "clock_now",
-        "consumer_time",
-        "decoding",
-        "end",
-        "first_chunk",
-        "has_sought",
-        "last",
-        "max_gap",
-        "seen",
-        "start",
-    )
-
-    def __init__(self, clock: Clock, reader: StreamReader[Any] | StartOfBody | None) -> None:
-        self.clock_now: Final = clock.seconds
-        self.asked_at: float | None = None
-        self._got = 0.0
-        """When the last chunk came."""
-        self._waited = 0.0
-        """How long the app waited for all chunks after the first."""
-        self._longest = -1.0
-        """The longest wait for a chunk so far, less than any before the first."""
-        self._reader = reader
-        self._events = reader if isinstance(reader, EventStreamReader) else None
-        """The reader if it is one of server-sent events, and the next chunk begins an event; else `None`."""
-        self._encoded = False
-        self.seen = False
-        self.decoding = False
-        self.end: StreamEnd | None = None
-        self.start: bytes | None = None
-        self.last = b""
-        self.has_sought = False
-        self.first_chunk: int | None = None
-        self.max_gap = 0
-        self.consumer_time = 0
+    clock_now: Callable[[], float]
+    _reader: StreamReader[Any] | StartOfBody | None
+    _events: EventStreamReader | None = None
+    """The reader if it is one of server-sent events, and the next chunk begins an event; else, and at first, `None`."""
+    asked_at: float | None = None
+    first_chunk: int | None = None
+    _got: float = 0.0
+    """When the last chunk came."""
+    _waited: float = 0.0
+    """How long the app waited for all chunks after the first."""
+    _longest: float = -1.0
+    """The longest wait for a chunk so far, less than any before the first."""
+    _encoded: bool = False
+    """Whether chunks with a content encoding came."""
+    decoding: bool = False
+    seen: bool = False
+    max_gap: int = 0
+    consumer_time: int = 0
+    end: StreamEnd | None = None
+    start: bytes | None = None
+    has_sought: bool = False
+    last: bytes = b""
 
     def watch(self, body: Iterable[bytes], ends: BodyEnds, encoded: bool) -> Iterator[bytes]:
         """Yields the chunks of `body` unchanged, and records each. Raises what `body` raises, and nothing of its own.
@@ -112,8 +94,6 @@ class Reading:
         to `on_decoded`.
         """
         seconds = self.clock_now
-        if encoded:
-            self._events = None
         try:
             self.asked_at = asked = seconds()
             for chunk in body:
@@ -154,8 +134,6 @@ class Reading:
     async def watch_async(self, body: AsyncIterable[bytes], ends: BodyEnds, encoded: bool) -> AsyncIterator[bytes]:
         """Does what `watch` does, for an async `body`. Closes the async generator that `body` makes, in this task."""
         seconds = self.clock_now
-        if encoded:
-            self._events = None
         chunks = body.__aiter__()
         try:
             try:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from anthropic_otel._core.cause import Cause, classify
@@ -26,16 +27,19 @@ from anthropic_otel._core.raw_response import ParsedResponse, parsed_response, p
 from anthropic_otel._core.semconv import Phase
 
 _PHASES: Final = tuple(Phase)
+_NO_TIMES: Final[list[int | None]] = [None] * len(_PHASES)
 _CONNECT: Final = Phase.CONNECT.index
 """The phases before the connection, of which only trace events tell."""
 _CREDENTIALS_WANTED: Final = (401, 407)
 """The statuses that an auth flow answers with a further request of the same attempt."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Timeline:
     """The phases of one attempt, and what else the transport's trace events say. Times are in nanoseconds of `clock`.
 
-    `started` is when the attempt started, `phase` its first phase. No method raises. Not for several threads at once.
+    It is made with the time when the attempt started, and its first phase. No method raises. Not for several threads at
+    once.
 
     - `phase`: the phase that is under way, or the last one.
     - `phase_ns`: the time spent in each closed phase by its index, else `None`.
@@ -54,45 +58,26 @@ class Timeline:
       `None` if it has not failed. A request that the transport sends after that is another attempt.
     """
 
-    __slots__ = (
-        "_finished",
-        "_since",
-        "_target",
-        "answered_at",
-        "clock",
-        "failed_at",
-        "failure",
-        "peer",
-        "phase",
-        "phase_ns",
-        "received",
-        "reused",
-        "send_error",
-        "tunnel_refused",
-        "tunnelling",
-        "waited_for_pool",
-    )
-
-    def __init__(self, clock: Clock, started: int, phase: Phase = Phase.POOL) -> None:
-        self.clock = clock
-        self._since = started
-        self.tunnelling: bool | None = None
-        self._finished = False
-        self.phase = phase
-        # A list: a dictionary would take twice the memory in each open stream.
-        self.phase_ns: list[int | None] = [None] * len(_PHASES)
-        self.reused: bool | None = None
-        self.waited_for_pool = False
-        self.tunnel_refused = False
-        self.peer: tuple[str, int] | None = None
-        self.received: ParsedResponse | None = None
-        self.send_error: Cause | None = None
-        self.answered_at: int | None = None
-        self.failed_at: int | None = None
-        self._target = 0
-        """What is known of where the last request went: a hash, as its URL is not to be kept. 0 for nothing."""
-        self.failure: BaseException | None = None
-        """The exception of the last failed trace event. Cleared at the end: it would keep objects of the app alive."""
+    clock: Clock
+    _since: int
+    """When the phase that is under way began; at first, when the attempt started."""
+    phase: Phase = Phase.POOL
+    # A list: a dictionary would take twice the memory in each open stream.
+    phase_ns: list[int | None] = field(default_factory=_NO_TIMES.copy)
+    reused: bool | None = None
+    waited_for_pool: bool = False
+    tunnelling: bool | None = None
+    tunnel_refused: bool = False
+    peer: tuple[str, int] | None = None
+    received: ParsedResponse | None = None
+    send_error: Cause | None = None
+    answered_at: int | None = None
+    failed_at: int | None = None
+    failure: BaseException | None = None
+    """The exception of the last failed trace event. Cleared at the end: it would keep objects of the app alive."""
+    _target: int = 0
+    """What is known of where the last request went: a hash, as its URL is not to be kept. 0 for nothing."""
+    _finished: bool = False
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Handles one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
