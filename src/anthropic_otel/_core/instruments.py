@@ -167,17 +167,5 @@ USAGE_REASONING: Final = _usage("reasoning.output_tokens", "Output tokens that w
 USAGE: Final = (USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_REASONING)
 """The counters of tokens, in the order of the fields of `usage.Usage`."""
 
-METRICS: Final = (
-    ATTEMPT_STARTED,
-    ATTEMPT_DURATION,
-    ATTEMPT_TIME_TO_FIRST_CHUNK,
-    STREAM_MAX_GAP,
-    CALL_DURATION,
-    CALL_RETRIES,
-    RETRY_DELAY,
-    RATELIMIT_LIMIT,
-    RATELIMIT_REMAINING,
-    RATELIMIT_UTILIZATION,
-    *USAGE,
-)
-"""Every metric of the library, in the order in which documents list them."""
+METRICS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+"""Every metric of the library, in the order of this module, in which documents list them."""
