@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from anthropic_otel._core.cause import classify
-from anthropic_otel._core.cause_chain import BY_PROXY, CLIENTS, HTTPCORE, chain, frames
+from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, chain, frames
+from anthropic_otel._core.failure import BY_PROXY
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from anthropic_otel.simulator import Simulator
 from support.driver import Driver

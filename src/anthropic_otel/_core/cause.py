@@ -39,7 +39,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel._core import cause_app, cause_client, cause_curl, cause_errno, cause_http, cause_other
-from anthropic_otel._core.cause_chain import SDK_OR_CLIENTS, Failure, chain, root
+from anthropic_otel._core.cause_chain import SDK_OR_CLIENTS, chain, root
+from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.semconv import NetworkCause, Phase
 

@@ -22,7 +22,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Failure, Frame, frames, raised_in, root
+from anthropic_otel._core.cause_chain import CLIENTS, HTTPCORE, Frame, frames, raised_in, root
+from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.guard import guarded, is_of_the_app
 from anthropic_otel._core.stack import package_of, stack
 

@@ -17,13 +17,10 @@ which a timeout is implemented. `replaced` does, only to what was caught within 
 from __future__ import annotations
 
 import errno
-import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from anthropic_otel._core.semconv import Phase
 from anthropic_otel._core.stack import package_of, stack
 
 Value = TypeVar("Value")
@@ -53,100 +50,6 @@ _ORIGINS: Final = {
     "botocore": ("kwargs",),
 }
 """The attributes in which a library keeps the origin of an exception."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A send that raised, or a response body whose reading raised.
-
-    - `errors`: the exception and those that caused it, outermost first, each once. Never empty.
-    - `phase`: the phase that was under way by the transport's trace events, `None` without such events; `AUTH` if
-      nothing was sent yet and the exception is of an authentication.
-    """
-
-    errors: tuple[BaseException, ...]
-    phase: Phase | None
-
-    def has(self, *names: str) -> bool:
-        """Returns whether one of `errors` is an instance of one of the named classes, as for `is_a`."""
-        return any(is_a(error, *names) for error in self.errors)
-
-    @property
-    def answered(self) -> bool:
-        """Whether the request is known to have been sent whole: `phase` is `WAIT` or `RECEIVE`."""
-        return self.phase in (Phase.WAIT, Phase.RECEIVE)
-
-    @property
-    def network_phase(self) -> Phase | None:
-        """The phase in which the network failed, `None` if it is unknown.
-
-        This is `phase`, or `own_phase` if `phase` is `None` or `AUTH`: in `AUTH` the request for credentials failed,
-        and the exceptions show its phase.
-        """
-        return self.own_phase if self.phase in (None, Phase.AUTH) else self.phase
-
-    @property
-    def is_before_proxy(self) -> bool:
-        """Whether one of `errors` was raised while a proxy was reached or asked to connect, by the traceback.
-
-        By aiohttp, or by a transport on python_socks. What httpcore raises is told by its trace events.
-        """
-        return any(
-            step == called and step in _BEFORE_PROXY and inner in _BEFORE_PROXY[step].get(function, ())
-            for error in self.errors
-            for (step, function), (called, inner) in itertools.pairwise(frames(error))
-        )
-
-    @property
-    def own_phase(self) -> Phase | None:
-        """The phase that the classes of `errors` show, or else their tracebacks; `None` if none does. Ignores `phase`.
-
-        With an exception of aiohttp among them it is `CONNECT`, `SEND` or `None`.
-        """
-        if any(root(type(error)) == "aiohttp" for error in self.errors):
-            if self.has("aiohttp.ClientConnectionResetError"):
-                # Raised only where a request is written.
-                return Phase.SEND
-            # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
-            return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) or self.is_before_proxy else None
-        shown = next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
-        if shown is not None:
-            return shown
-        if self.is_before_proxy:
-            return Phase.CONNECT
-        in_handshake = any(function in _HANDSHAKES for error in self.errors for _, function in frames(error))
-        return Phase.TLS if in_handshake else None
-
-
-_HANDSHAKES: Final = ("start_tls", "do_handshake")
-"""The functions of every library in which a TLS handshake is made."""
-
-_PHASES: Final = {
-    "httpx": {
-        Phase.POOL: "PoolTimeout",
-        Phase.CONNECT: "ConnectTimeout ConnectError ProxyError",
-        Phase.SEND: "WriteTimeout WriteError",
-    },
-    "platform": {
-        Phase.CONNECT: "ProxyError NewConnectionError ConnectTimeout ConnectTimeoutError EndpointConnectionError",
-    },
-    "socks": {Phase.CONNECT: "SOCKSError ProxyError ProxyConnectionError ProxyTimeoutError"},
-}
-
-_AIOHTTP_CONNECTING: Final = (
-    "aiohttp.ClientConnectorError",
-    "aiohttp.ClientHttpProxyError",
-    "aiohttp.ConnectionTimeoutError",
-    "aiohttp.ServerFingerprintMismatch",
-)
-"""The exceptions that aiohttp raises before it has a connection."""
-
-BY_PROXY: Final = {"_create_proxy_connection": ("_create_direct_connection", "send", "start")}
-"""aiohttp's function for a connection through a proxy: those that it calls to connect to the proxy and to ask it."""
-_BEFORE_PROXY: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "aiohttp": BY_PROXY,
-    "python_socks": dict.fromkeys(("connect", "_connect"), ("connect", "connect_tcp")),
-}
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, by_class, is_a, raised_in, text_of
+from anthropic_otel._core.cause_chain import by_class, is_a, raised_in, text_of
+from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.semconv import NetworkCause
 
 

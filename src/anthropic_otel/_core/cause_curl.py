@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, is_a, text_of
+from anthropic_otel._core.cause_chain import is_a, text_of
+from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
 

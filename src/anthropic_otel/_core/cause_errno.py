@@ -14,7 +14,8 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
-from anthropic_otel._core.cause_chain import Failure, frames, is_a
+from anthropic_otel._core.cause_chain import frames, is_a
+from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
 

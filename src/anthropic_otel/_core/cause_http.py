@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import HTTPCORE, Failure, by_class, is_a, text_of
+from anthropic_otel._core.cause_chain import HTTPCORE, by_class, is_a, text_of
 from anthropic_otel._core.cause_errno import (
     is_host_error,
     is_raised_by_resolver,
@@ -16,6 +16,7 @@ from anthropic_otel._core.cause_errno import (
     server_gone,
     timed_out,
 )
+from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.semconv import NetworkCause, Phase
 from anthropic_otel._core.stack import package_of, stack
 

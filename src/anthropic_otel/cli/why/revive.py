@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from anthropic_otel._core.cause import Cause, classify
-from anthropic_otel._core.cause_chain import BY_PROXY, HTTPCORE
+from anthropic_otel._core.cause_chain import HTTPCORE
+from anthropic_otel._core.failure import BY_PROXY
 from anthropic_otel._core.semconv import Phase
 from anthropic_otel.cli.why.bases import bases_of
 from anthropic_otel.cli.why.printed import Printed
