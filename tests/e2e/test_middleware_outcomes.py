@@ -687,6 +687,23 @@ def test_attempts_of_calls_beside_each_other_are_children_of_their_own(
     assert {ids.span_id for ids in parents if ids} == {call.context.span_id for call in recorded.calls if call.context}
 
 
+def test_attempts_beside_each_other_are_of_their_own_calls_also_without_a_model(
+    client_with: Callable[..., anthropic.Anthropic],
+) -> None:
+    """As uploads of files have none."""
+    both = threading.Barrier(2)
+
+    def together(request: Any, call_next: Next) -> Any:
+        both.wait()
+        return in_a_thread(request, call_next)
+
+    client = client_with(together)
+    with capture() as telemetry, ThreadPoolExecutor(2) as pool:
+        for sent in [pool.submit(lambda: client.beta.files.upload(file=("a.txt", b"a"))) for _ in range(2)]:
+            sent.result()
+    assert [len(call.attempts) for call in telemetry.calls] == [1, 1]
+
+
 def test_what_a_thread_sends_after_its_call_is_no_attempt_of_another(
     sim: Simulator, recorded: Telemetry, client_with: Callable[..., anthropic.Anthropic]
 ) -> None:

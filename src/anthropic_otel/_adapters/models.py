@@ -42,8 +42,10 @@ _WHOLE_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke\Z")
 NO_FIELDS: Final[Mapping[str, Any]] = {}
 """The fields of request options that are of another kind than the SDK's."""
 
-_built: Final[dict[weakref.ref[Any], tuple[str, str | None]]] = {}
-"""The model and idempotency key of each request that the SDK has built, if its model may be another than its call's.
+_built: Final[dict[weakref.ref[Any], tuple[str | None, str | None]]] = {}
+"""The model and idempotency key of requests of the SDK, as of those that it built where no call is current.
+
+And of those whose model may be another than that of their call.
 
 It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions, twice a call.
 """
@@ -114,9 +116,9 @@ def model_in_content(content: object) -> str | None:
 def wrap_build_request(original: Function, patch: Patch) -> Function:
     """Returns the replacement for `_build_request` of the SDK's clients, which notes the built request's model and key.
 
-    That is the idempotency key. It notes nothing if the options have no model, once `patch` is inactive, or for a
-    client whose requests all ask for the model of the current call (`RunningCall.model_kept_by`). It also notes nothing
-    if the model is that of the current call, as long as no other request is noted.
+    That is the idempotency key. It notes nothing once `patch` is inactive, or for a client whose requests all ask for
+    the model of the current call (`RunningCall.model_kept_by`). In a call, it notes nothing either if the options have
+    no model, or if that is the call's, as long as no other request is noted.
     """
 
     @functools.wraps(original)
@@ -128,7 +130,10 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
         model = _model_of(options) if patch.active else None
         request = original(self, options, *args, **kwargs)
         # Usually it is the call's model, which needs no note. A note costs 12 function calls.
-        if model is not None and (running is None or running.call.invocation.model != model or _built):
+        if running is None:
+            if patch.active:
+                _note(request, model, options)
+        elif model is not None and (running.call.invocation.model != model or _built):
             _note(request, model, options)
         return request
 
@@ -185,7 +190,7 @@ _IN_URL: Final = re.compile(r"(?:^|/)model/([^/?]+)/invoke|/publishers/anthropic
 
 
 @guarded(None)
-def _note(request: Any, model: str, options: Any) -> None:
+def _note(request: Any, model: str | None, options: Any) -> None:
     # If several classes build a request, the outermost notes last: an inner one may not see the model any more.
     _built[weakref.ref(request, _forget)] = model, _key_of(options)
 
@@ -257,8 +262,8 @@ def noted_model_of(request: Any) -> str | None:
 def noted_key_of(request: Any) -> str | None:
     """Returns the idempotency key that was noted when the SDK built a request, `None` if none was.
 
-    One is noted wherever a model is, if the SDK gave the request a key: of every request that has a model and was built
-    where no call is current, and of some that were built in a call.
+    One is noted, if the SDK gave the request a key, of every request that was built where no call is current, and of
+    some that were built in a call.
     """
     found = _built.get(weakref.ref(request))
     return found[1] if found is not None else None
