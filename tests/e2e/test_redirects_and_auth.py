@@ -316,6 +316,83 @@ def test_what_an_auth_flow_raises_after_a_401_is_not_the_apis_failure(
     app.close()
 
 
+def raising_after(stack: Stack, url: str | None = None, *, reads: bool = False) -> Any:
+    """An authentication that raises after its answer: by itself, as it asks at `url`, or as it reads the answer."""
+
+    class Auth(stack.module.Auth):  # type: ignore[misc, name-defined]
+        def sync_auth_flow(self, request: Any) -> Any:
+            response = yield request
+            if reads:
+                response.read()
+            if url is not None:
+                with stack.module.Client(trust_env=False) as own:
+                    own.get(url)
+            raise LookupError("a bug")
+
+        async def async_auth_flow(self, request: Any) -> Any:
+            response = yield request
+            if reads:
+                await response.aread()
+            if url is not None:
+                async with stack.module.AsyncClient(trust_env=False) as own:
+                    await own.get(url)
+            raise LookupError("a bug")
+
+    return Auth()
+
+
+@pytest.mark.parametrize("stack", SDK_STACKS, ids=lambda stack: stack.name)
+@pytest.mark.parametrize("asks", [False, True], ids=["raises", "asks"])
+def test_what_an_auth_flow_raises_after_an_answer_is_the_apps(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry, asks: bool
+) -> None:
+    """The request was sent, the model has worked for it, and no credentials were wanted."""
+    url = sim.endpoint("connection_refused").base_url if asks else None
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=raising_after(stack, url)), max_retries=0)
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.NETWORK_PHASE]) == ("app_exception", "receive")
+    assert attempt[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attempt[semconv.REQUEST_ID] == sim.request_ids[-1]
+    assert semconv.Phase.AUTH.attribute not in attempt
+    identities.check(recorded, calls=1)
+    app.close()
+
+
+@pytest.mark.parametrize("stack", SDK_STACKS, ids=lambda stack: stack.name)
+def test_a_status_that_demands_no_credentials_wins_over_an_auth_flow(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """The API was overloaded, whatever the flow made of it."""
+    app = app_on(sim, stack, driver, recorded, http=http_client(stack, auth=raising_after(stack)), max_retries=0)
+    sim.play("http_529")
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.HTTP_RESPONSE_STATUS_CODE]) == ("529", 529)
+    assert attempt[semconv.REQUEST_ID] == sim.request_ids[-1]
+    assert semconv.NETWORK_PHASE not in attempt
+    app.close()
+
+
+@pytest.mark.parametrize("stack", SDK_STACKS, ids=lambda stack: stack.name)
+def test_an_answer_that_breaks_as_an_auth_flow_reads_it_is_the_networks(
+    sim: Simulator, stack: Stack, driver: Driver, recorded: Telemetry
+) -> None:
+    """The flow has not raised what the network did to the body."""
+    app = app_on(
+        sim, stack, driver, recorded, http=http_client(stack, auth=raising_after(stack, reads=True)), max_retries=0
+    )
+    sim.play("body_reset")
+    with pytest.raises(anthropic.APIConnectionError):
+        app.create()
+    [attempt] = map(attributes, recorded.attempts)
+    assert (attempt[semconv.ERROR_TYPE], attempt[semconv.NETWORK_PHASE]) == ("connection_reset", "receive")
+    assert attempt[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    app.close()
+
+
 class Tokens:
     """The identity and the token endpoint's answers of a workload, which count."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from anthropic_otel._core import headers
+from anthropic_otel._core.cause_app import answer_to_authentication
 from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
 from anthropic_otel._core.ending import Broken
 from anthropic_otel._core.headers import RawHeaders
@@ -169,6 +170,20 @@ def request_of_auth_flow(error: BaseException) -> Any:
     return _variable_of_client(error, _AUTH_FLOW, "request")
 
 
+def answer_to_auth_flow(error: BaseException) -> Any:
+    """Returns the response that an auth flow of the app had been given when it raised `error`, `None` without one.
+
+    `None` too for one that demands credentials, such as a 401 or the redirect to a login: the flow could not get them.
+    """
+    response: Any = answer_to_authentication(error)
+    status = getattr(response, "status_code", None)
+    demands = not isinstance(status, int) or status in _DEMANDS or 300 <= status < 400
+    return None if demands else response
+
+
+_DEMANDS: Final = (401, 403, 407)
+
+
 def was_redirected(error: BaseException) -> bool:
     """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
     response = _variable_of_client(error, _REDIRECTS, "response")
@@ -188,6 +203,9 @@ def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
 
 def have_same_target(one: Any, other: Any) -> bool:
     """Returns whether two requests have the same method, host, port and path."""
+    if not hasattr(one, "url"):
+        # A faulty auth flow may have yielded anything.
+        return False
     same_place = one.url.host == other.url.host and port_of(one.url) == port_of(other.url)
     return bool(same_place and one.method == other.method and one.url.path == other.url.path)
 

@@ -202,16 +202,19 @@ class Sending(Send):
     @guarded(None)
     def _look_at_failure(self, error: BaseException) -> None:
         attempt = self.attempt
+        sent = messages.request_of_auth_flow(error)
+        own = sent is None or self._is_own(sent)
+        answer = messages.answer_to_auth_flow(error) if own else None
         response, attempt.broken = messages.broken_response(error)
         if attempt.status is None and attempt.timeline.received is None:
             # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
+            response = response or answer
             if response is None:
                 # A transport or a hook has made an exception of the status.
                 response = messages.response_of_status_error(error, self._is_own)
             if response is not None:
                 self.answered(response.status_code, response.headers.raw, response.extensions.get("http_version"))
-        sent = messages.request_of_auth_flow(error)
-        if is_of_authentication(error) or (sent is not None and not self._is_own(sent)):
+        if not own or (answer is None and is_of_authentication(error)):
             attempt.timeline.was_fetching_credentials()
         else:
             attempt.redirected = messages.was_redirected(error)

@@ -95,6 +95,26 @@ def is_of_authentication(error: BaseException) -> bool:
     return _passes_app(error, _AUTHENTICATES)
 
 
+def answer_to_authentication(error: BaseException) -> object:
+    """Returns the response that an authentication of the app had been given when it raised `error`, by the traceback.
+
+    `None` if it had been given none, and for an error that it did not raise.
+    """
+    if is_of_authentication(error):
+        for frame in stack(error):
+            if (package_of(frame), frame.f_code.co_name) in _AUTHENTICATES:
+                return frame.f_locals.get("response")
+    return None
+
+
+def is_read_in(error: BaseException, response: object) -> bool:
+    """Returns whether the body of `response` was being read as `error` was raised, by the traceback."""
+    return any(
+        frame.f_locals.get("self") is response and (package_of(frame), frame.f_code.co_name) in _READS
+        for frame in stack(error)
+    )
+
+
 def is_of_request_body(failure: Failure) -> bool:
     """Returns whether the request body that the app passed, a file or a generator, raised an exception of the chain."""
     return any(_passes(error, _reads_body) for error in failure.errors)

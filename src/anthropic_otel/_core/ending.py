@@ -21,6 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core.cause import Cause, base_name, classify, type_name
+from anthropic_otel._core.cause_app import answer_to_authentication, is_read_in
 from anthropic_otel._core.cause_chain import chain, is_a, replaced
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.response import is_success
@@ -132,8 +133,10 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
         return _CANCELLED
     name, timeline, request, status = type_name(error), attempt.timeline, attempt.request, attempt.status
     fetching = timeline.phase is Phase.AUTH and (request.emits_events or not request.fetches_credentials)
+    succeeded = status is not None and is_success(status) and not fetching
+    answer = answer_to_authentication(error) if succeeded else None
     told = timeline.reused is not None or fetching
-    phase = timeline.phase if told else None
+    phase = timeline.phase if told else Phase.RECEIVE if answer is not None else None
     proxied, in_tunnel = request.proxy is not None, timeline.tunnelling is False
     classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
     cause = classified(error)
@@ -145,13 +148,17 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     # But the redirect was not followed if the send has returned it, or a hook has raised its status. A response that
     # demanded credentials does not count if these could not be fetched, and none does if a further request of the send
     # has waited for a connection in vain. Of a hop that broke itself the status is known, but says nothing.
-    broken, waited = getattr(attempt, "broken", None), cause.word is NetworkCause.POOL_TIMEOUT
+    broken = getattr(attempt, "broken", None)
+    waited = cause.word is NetworkCause.POOL_TIMEOUT and answer is None
     read = attempt.reading is not None or broken is not None
     returned = read or cause.word is NetworkCause.OTHER or _was_raised(error, status)
     followed = waited or (known and status is not None and (fetching or (status < 400 and not returned)))
     if known and not followed and broken is not Broken.HOP:
         # The status says more than the exception that a transport or the client made of it.
         return _failed(str(status), exception_type=name)
+    if answer is not None and not is_read_in(error, answer):
+        # It has failed after an answer, so that the request was sent, and nothing of the network failed.
+        cause = Cause(NetworkCause.APP_EXCEPTION, None, Phase.RECEIVE)
     if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
         # The server sent the address that cannot be used.
         cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
