@@ -12,6 +12,7 @@ import pytest
 
 pytest.register_assert_rewrite("support.identities", "e2e.catalogue")
 
+import anthropic_otel  # noqa: E402
 from anthropic_otel.simulator import Simulator  # noqa: E402
 from support import backoff, missing, telemetry  # noqa: E402
 from support.driver import Driver  # noqa: E402
@@ -78,10 +79,15 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says how to have this order again: pytest prints the seed in its header only, and that not with `-q`."""
+    """Says how to have this order again: pytest prints the seed in its header only, and that not with `-q`.
+
+    And if something has failed, which library was tested: an environment may have another one than that of this tree.
+    """
     seed = config.getoption("randomly_seed", None)
     if isinstance(seed, int):
         terminalreporter.write_line(f"In this order again: --randomly-seed={seed}")
+    if terminalreporter.stats.keys() & {"failed", "error"}:
+        terminalreporter.write_line(f"The library that was tested: {anthropic_otel.__file__}")
 
 
 @pytest.fixture
