@@ -163,6 +163,17 @@ def test_a_503_before_a_full_pool_is_an_attempt_of_its_own(sim: Simulator) -> No
     assert told == [(503, "503", None), (None, "pool_timeout", "pool")]
 
 
+def test_a_hook_that_finds_its_own_pool_full_sends_nothing_again(sim: Simulator) -> None:
+    """It may report a failure elsewhere. The attempt has failed by its status, as for any exception of a hook."""
+
+    def report(response: httpx2.Response) -> None:
+        raise httpx2.PoolTimeout("of a client of the app")
+
+    sim.play("http_503")
+    telemetry = call(sim.base_url, event_hooks={"response": [report]})
+    assert told(telemetry.attempts) == [(503, "503")]
+
+
 @pytest.mark.parametrize("status", [401, 200])
 def test_an_answer_before_a_full_pool_is_not_on_the_failure(sim: Simulator, status: int) -> None:
     """The request that it was to be followed by is of the same attempt."""

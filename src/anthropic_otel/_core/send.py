@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from anthropic_otel._core.attempt import Attempt
+from anthropic_otel._core.cause import classify
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.guard import guarded, report
@@ -23,7 +24,7 @@ from anthropic_otel._core.headers import RawHeaders, by_name
 from anthropic_otel._core.raw_response import version_of
 from anthropic_otel._core.recorder import AfterFailure, Recorder
 from anthropic_otel._core.request import RequestFacts, Retry
-from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, RetrySource
+from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, NetworkCause, RetrySource
 from anthropic_otel._core.timeline import starts_request
 
 
@@ -172,8 +173,13 @@ class Send:
 
     @guarded(None)
     def _find_unsent(self, error: BaseException) -> None:
-        """Begins another attempt if `error` is of a request that got no connection, after one that had failed."""
-        if self.attempt.timeline.failed_at is not None and type(error).__name__ == "PoolTimeout":
+        """Begins another attempt if `error` is of a request that got no connection, after one that had failed.
+
+        Not if a hook of the app has raised it: of a request of its own.
+        """
+        after_failure = self.attempt.timeline.failed_at is not None
+        named = after_failure and type(error).__name__ == "PoolTimeout"
+        if named and classify(error).word is NetworkCause.POOL_TIMEOUT:
             self._send_again()
 
     def lost(self) -> None:
