@@ -36,7 +36,9 @@ This page is generated from the code by `python docs/generate.py`. Names are the
 An attempt's **outcome** is one of {attempt_outcomes}. A call's is one of {call_outcomes}: *recovered* after a failed
 attempt, *exhausted* when the last of its retries failed too, *failed* when it was not retried, *cancelled* when the app
 stopped it, *abandoned* when the app stopped reading before the end. The event stream of an agent's session that the
-SDK's own runner reads is *recovered* too when it breaks off: the runner opens another, and the app sees nothing.
+SDK's own runner reads is *recovered* too when it breaks off: the runner opens another, and the app sees nothing. So is
+the call of a message thread that the server refuses because it has lost the thread, or cannot hold one: the SDK sends
+the turn again, by another call.
 """
 
 SPANS = """\

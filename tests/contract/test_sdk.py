@@ -14,11 +14,12 @@ from typing import Any
 import anthropic
 import pytest
 
+from anthropic_otel._adapters import message_threads
 from anthropic_otel.simulator import Simulator
 from support.apps import API_KEY, MODEL, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
-from support.versions import HAS_MIDDLEWARE, NAMES_OPERATIONS, TRACES_ITSELF
+from support.versions import HAS_MESSAGE_THREADS, HAS_MIDDLEWARE, NAMES_OPERATIONS, TRACES_ITSELF
 
 CLIENTS: list[Any] = [
     pytest.param(getattr(anthropic, name), id=name)
@@ -338,3 +339,22 @@ def test_a_client_names_its_provider() -> None:
     bedrock, vertex = ("aws.bedrock", "gcp.vertex_ai") if TRACES_ITSELF else (None, None)
     own = "anthropic" if TRACES_ITSELF else None
     assert names == {"Anthropic": own, "AsyncAnthropic": own, "AnthropicBedrock": bedrock, "AnthropicVertex": vertex}
+
+
+# -- message threads ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not HAS_MESSAGE_THREADS, reason="this SDK has no message threads")
+def test_a_message_thread_sends_its_turn_in_a_function_whose_state_says_whether_it_sends_again() -> None:
+    """Where one of these names is gone, a turn that the SDK sends again is a failed call."""
+    threads = importlib.import_module("anthropic.lib.threads._beta_threads")
+    states = importlib.import_module("anthropic.lib.threads._thread_state")
+    for name in ("BetaMessageThread", "BetaAsyncMessageThread"):
+        assert callable(getattr(threads, name)._create_with_recovery)
+    assert message_threads.REPLAYED == states._REPLAY_ERROR_CODES
+    client = anthropic.Anthropic(api_key=API_KEY)
+    state = client.beta.messages.thread(model=MODEL, max_tokens=1)._state
+    assert (state.threading, state.previous_message_id, state.unsupported_request_behavior) == (True, None, "error")
+    of_runner = client.beta.messages.tool_runner(model=MODEL, max_tokens=1, messages=[], tools=[])
+    assert of_runner._thread._state.unsupported_request_behavior == "continue_unthreaded"
+    client.close()

@@ -248,7 +248,7 @@ GATED: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
         "fallbacks: Extra inputs are not permitted",
     ),
     "a thread": (
-        {"thread": {"type": "continue", "previous_message_id": "m"}},
+        {"thread": {"type": "create"}},
         "message-threads-2026-08-12",
         "thread: Extra inputs are not permitted",
     ),

@@ -196,8 +196,9 @@ ACCEPTED: Final[dict[str, dict[str, Any]]] = {
 
 def test_a_thread_that_goes_on_may_begin_with_a_result(sim: Simulator) -> None:
     """Its use may be in what was sent before."""
-    body = _body({"messages": [RESULT], "thread": {"type": "continue", "previous_message_id": "m"}})
     headers = OLD | {"anthropic-beta": "message-threads-2026-08-12"}
+    first = _post(sim, "/v1/messages", _body({"thread": {"type": "create"}}), headers)
+    body = _body({"messages": [RESULT], "thread": {"type": "continue", "previous_message_id": first["id"]}})
     assert _post(sim, "/v1/messages", body, headers)["type"] == "message"
 
 

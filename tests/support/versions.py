@@ -51,6 +51,9 @@ HAS_SESSION_RUNNER: Final = hasattr(
 )
 """Whether there is `client.beta.sessions.events.tool_runner`, whose client says so in a header."""
 
+HAS_MESSAGE_THREADS: Final = hasattr(anthropic.Anthropic(api_key="none").beta.messages, "thread")
+"""Whether there is `client.beta.messages.thread`, a conversation that the server holds."""
+
 TELLS_ERROR_TYPE: Final = SDK >= (0, 87)
 """Whether an `APIStatusError` has the API's error type as its `type`."""
 

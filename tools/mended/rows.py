@@ -136,6 +136,15 @@ ROWS: Final = (
         (f"{_SENDS}test_a_503_before_a_network_failure_is_not_on_the_failure",),
     ),
     Row(
+        "A message thread that the server has lost, so that the SDK sends the turn again",
+        (),
+        _named(
+            f"{_E2E}test_thread_turns.py::test_",
+            "a_turn_that_the_sdk_sends_again_is_no_failed_call[httpx2-sync-thread_not_found-send] "
+            "a_runner_of_tools_that_goes_on_without_a_thread_has_no_failed_call[httpx2-sync]",
+        ),
+    ),
+    Row(
         "A redirect or a demand for credentials whose own body breaks, or whose next request finds the pool full",
         ("redirect_body_reset", "redirect_body_cut", "redirect_body_timeout", "http_307_nowhere_cut"),
         (

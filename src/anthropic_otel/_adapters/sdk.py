@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from anthropic_otel._adapters import middleware_stream, raw_replies
+from anthropic_otel._adapters import message_threads, middleware_stream, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._adapters.models import asks_for_stream, may_change_in
@@ -145,7 +145,7 @@ class _Running(RunningCall):
         responses is forgotten, all as in `returned`.
         """
         self.leave()
-        self.call.method_raised(error)
+        self.call.method_raised(error, is_sent_again=message_threads.sends_again(error))
         if self.has_middleware:
             self.count_parsed(None)
         self.forget()

@@ -211,13 +211,14 @@ class Call:
             report("Call.method_returned", error)
 
     @guarded(None)
-    def method_raised(self, error: BaseException) -> None:
+    def method_raised(self, error: BaseException, *, is_sent_again: bool = False) -> None:
         """Records that the SDK method has raised `error`. To be called once, in the app's context.
 
-        Attempts that wait to be parsed end. The call ends now if no body is open: as failed or exhausted, or as
-        cancelled if `error` is no `Exception`.
+        Attempts that wait to be parsed end. The call ends now if no body is open: as failed or exhausted, as recovered
+        if it `is_sent_again`, which is whether the SDK itself makes another call in its place, or as cancelled if
+        `error` is no `Exception`.
         """
-        raised = self._raised = Raised(is_failure=isinstance(error, Exception))
+        raised = self._raised = Raised(is_failure=isinstance(error, Exception), is_sent_again=is_sent_again)
         try:
             if self._unparsed:
                 self.parsed(End.UNPARSED if is_of_parsing(error) else End.READ)

@@ -7,7 +7,8 @@
     returned    │ failed                    │ failed; recovered if the SDK itself opens it again
     returned    │ cancelled, abandoned      │ the same word
     raised      │                           │ exhausted if the SDK had retried, the last failure was retryable and
-                │                           │ no retry was left; else failed
+                │                           │ no retry was left; recovered if the SDK itself makes another call in
+                │                           │ its place; else failed
     was stopped │                           │ cancelled
 
 A reply in memory that is no answer to its operation counts as a failed body. A stream with an event that the SDK could
@@ -75,16 +76,18 @@ class CallEnding:
 class Raised:
     """What an SDK method raised: an `Exception`, or what stopped it (`is_failure` is `False`).
 
+    - `is_sent_again`: whether the SDK itself makes another call in place of this one, so that the app sees nothing.
     - `asks_for_retry`: whether the SDK retries for it, if it has a retry left.
     - `error_type`, `exception_type`: the call's `error.type` and the exception's class; `None` if it was stopped, and
       before `classify`.
     - `answer`: status and request id of the response that it was raised for, `None` without one.
     """
 
-    __slots__ = ("answer", "asks_for_retry", "error_type", "exception_type", "is_failure")
+    __slots__ = ("answer", "asks_for_retry", "error_type", "exception_type", "is_failure", "is_sent_again")
 
-    def __init__(self, *, is_failure: bool) -> None:
+    def __init__(self, *, is_failure: bool, is_sent_again: bool = False) -> None:
         self.is_failure: Final = is_failure
+        self.is_sent_again: Final = is_sent_again
         self.asks_for_retry = False
         self.error_type: str | None = None
         self.exception_type: str | None = None
@@ -122,12 +125,16 @@ _ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
 def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     """Returns the ending of a call whose method raised: cancelled for what is no `Exception`, else exhausted or failed.
 
+    It is recovered if the SDK itself makes another call in its place.
+
     An exhausted or failed one has the facts of the attempt that it was raised for: the one that failed last, or an
     earlier one with the same response; none of them if the app got another failure. It has an `own_failure` if all that
     failed were retried, or none had failed, or if it was raised before the SDK retried (`_was_to_be_retried`).
     """
     if not raised.is_failure:
         return _CANCELLED
+    if raised.is_sent_again:
+        return _RECOVERED
     exhausted = attempts.exhausted(raised.asks_for_retry)
     outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
     by = attempts.last_unretried

@@ -21,6 +21,7 @@ from anthropic_otel.simulator.files import Files, not_found, references
 from anthropic_otel.simulator.headers import Ids
 from anthropic_otel.simulator.known import LONG_OUTPUT, Known
 from anthropic_otel.simulator.limits import Cost
+from anthropic_otel.simulator.message_threads import Threads
 from anthropic_otel.simulator.paging import page
 from anthropic_otel.simulator.platforms import Platform, Route, path_of, route_of
 from anthropic_otel.simulator.timestamps import written
@@ -83,7 +84,7 @@ _PLATFORM: Final = _Asked("", frozenset(), long_output=False, names_models=False
 
 
 class Api:
-    """Answers requests as the Messages API does, and remembers batches, files and which prompts it cached.
+    """Answers requests as the Messages API does, and remembers batches, files, threads and which prompts it cached.
 
     `ids` makes the ids in answers. `now` returns the time in seconds since the epoch, which `answer` needs for batches
     and files; it raises what `now` raises. `words` is the length of a text reply, which `max_tokens` or one of the
@@ -100,6 +101,7 @@ class Api:
         self._known = known
         self._batches = Batches(ids, now)
         self._files = Files(ids, now)
+        self._threads = Threads()
 
     def answer(self, request: Received) -> Answer:
         """Returns the API's answer to the request: a `Refused` for a request that the API would refuse, else the reply.
@@ -196,7 +198,7 @@ class Api:
     def _messages(self, body: Json | Refused, wire: Wire, asked: _Asked) -> Answer:
         if isinstance(body, Refused):
             return body
-        if refusal := self._refusal_of(body, asked):
+        if refusal := self._refusal_of(body, asked) or self._threads.refusal_of(body):
             return refusal
         missing = [] if asked is _PLATFORM else [name for name in references(body) if not self._files.has(name)]
         if missing:
@@ -204,6 +206,7 @@ class Api:
         prompt, caches = self._cache.usage(body)
         container, change = self._container() if usage.executes(body) else (None, None)
         whole = messages.message(body, self._words, self._ids.new("msg"), self._ids.new("toolu"), prompt, container)
+        change = self._threads.keeping(body, whole["id"], change)
         cost, used = _cost(body, whole["usage"]), whole["usage"]
         bedrock = isinstance(wire, AwsEventStream)
         if not body.get("stream"):
