@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import anthropic
@@ -18,6 +19,7 @@ from support.apps import API_KEY, SdkApp, request_of
 from support.driver import Driver
 from support.stacks import HTTPCORE_STACKS, SDK_STACKS, Stack, client_class_returning, each_of, http_client
 from support.telemetry import Telemetry
+from support.versions import SDK_LIBRARY
 
 HEADERS = {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
 
@@ -182,3 +184,23 @@ def test_a_decoder_of_the_app_may_return_other_bytes_than_bytes(returned: Any, m
         response = client.post("http://api.test/v1/messages", headers=HEADERS, json=request_of())
     assert response.content == (b"{} " if returned is not None else b"")
     assert [attempt.status for attempt in telemetry.attempts] == [200]
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_status_that_is_an_enumeration_is_told_by_its_number(breaks: bool) -> None:
+    """As an app's mock of a transport returns it, be it that its body breaks. Up to Python 3.10 its `str` has none."""
+    httpx = importlib.import_module(SDK_LIBRARY)
+
+    class Body(httpx.SyncByteStream):  # type: ignore[misc, name-defined]
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"{}"
+            if breaks:
+                raise httpx.ReadError("broken")
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(HTTPStatus.SERVICE_UNAVAILABLE, stream=Body()))
+    client = anthropic.Anthropic(api_key=API_KEY, http_client=httpx.Client(transport=transport), max_retries=0)
+    with capture() as telemetry, client, pytest.raises(anthropic.APIError):
+        client.messages.create(**request_of())
+    [call], [attempt] = telemetry.calls, telemetry.attempts
+    assert (attempt.error_type, attempt.status) == ("503", 503)
+    assert call.error_type == ("connection_error" if breaks else "503")

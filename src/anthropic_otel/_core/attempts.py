@@ -190,7 +190,7 @@ class Attempts:
             self.retries += 1
             self._own_retries += 1
             self._retried = (*self._retried, failing)
-            return Retry(number, None, str(failing.status))
+            return Retry(number, None, f"{failing.status}")
         if retry_count is not None and retry_count > before:
             # A middleware has rejected the answer, or stopped the attempt, so that the SDK retries: a failure.
             self.retries += 1

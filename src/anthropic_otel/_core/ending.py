@@ -105,7 +105,8 @@ def of_end(attempt: Attempt, how: End) -> Ending:
     """
     status, response = attempt.status, attempt.response
     if status is not None and not 200 <= status < 300:
-        return _failed(str(status))
+        # An `HTTPStatus` of an app has another `str` up to Python 3.10.
+        return _failed(f"{status}")
     end = attempt.reading.end if attempt.reading is not None else None
     unexpected = response is not None and response.is_unexpected
     if how is End.READ and end is None:
@@ -155,7 +156,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     followed = waited or (known and status is not None and (fetching or (status < 400 and not returned)))
     if known and not followed and broken is not Broken.HOP:
         # The status says more than the exception that a transport or the client made of it.
-        return _failed(str(status), exception_type=name)
+        return _failed(f"{status}", exception_type=name)
     if answer is not None and not is_read_in(error, answer):
         # It has failed after an answer, so that the request was sent, and nothing of the network failed.
         cause = Cause(NetworkCause.APP_EXCEPTION, None, Phase.RECEIVE)

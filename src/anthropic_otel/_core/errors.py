@@ -147,7 +147,7 @@ def _status_error_type(error: Any) -> str:
         return str(name)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
-        return str(status)
+        return f"{status}"
     return OTHER if name else CLIENT_ERROR
 
 

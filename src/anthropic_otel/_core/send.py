@@ -21,7 +21,7 @@ from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders, by_name
-from anthropic_otel._core.raw_response import version_of
+from anthropic_otel._core.raw_response import parsed_response
 from anthropic_otel._core.recorder import AfterFailure, Recorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import FALLBACK, AttemptOutcome, NetworkCause, RetrySource
@@ -140,8 +140,8 @@ class Send:
 
         `pairs` are its headers. `version` is the HTTP version as bytes, any other value if not known.
         """
-        known = version_of(version) if isinstance(version, bytes) else None
-        self.attempt.timeline.answered((known, status, pairs))
+        raw_response = version if isinstance(version, bytes) else b"", status, b"", pairs
+        self.attempt.timeline.answered(parsed_response(raw_response))
 
     def broke(self, error: Exception) -> None:
         """Records the exception of a request within the send, which may be retried."""
