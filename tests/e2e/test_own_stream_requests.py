@@ -19,6 +19,7 @@ from anthropic_otel.testing import Captured, capture
 from support.apps import API_KEY, MODEL, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
+from support.versions import HAS_MIDDLEWARE
 
 pytestmark = pytest.mark.usefixtures("waits")
 stack = each_of(SDK_STACKS)
@@ -76,10 +77,10 @@ NO_CONTENT: Final = pytest.mark.skipif(not TAKES_BYTES, reason="this SDK sends n
 WAYS: Final = [posted, pytest.param(bytes_posted, marks=NO_CONTENT), text_posted, raw, streamed, created]
 
 
-def asked(way: Way, stack: Stack, sim: Simulator, driver: Driver) -> Captured:
-    """What is told of a call that asks that way."""
-    cls = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
-    client = cls(base_url=sim.base_url, api_key=API_KEY, http_client=http_client(stack), max_retries=0)
+def asked(way: Way, stack: Stack, sim: Simulator, driver: Driver, **options: Any) -> Captured:
+    """What is told of a call that asks that way, by a client with these options."""
+    cls: Any = anthropic.AsyncAnthropic if stack.asynchronous else anthropic.Anthropic
+    client = cls(base_url=sim.base_url, api_key=API_KEY, http_client=http_client(stack), max_retries=0, **options)
     with capture() as telemetry, contextlib.suppress(anthropic.APIStatusError):
         way(client, driver, stack)
     driver.close(client)
@@ -124,3 +125,36 @@ def test_a_page_in_its_place_is_none(way: Way, stack: Stack, sim: Simulator, dri
     telemetry = asked(way, stack, sim, driver)
     [attempt], [call] = telemetry.attempts, telemetry.calls
     assert (attempt.outcome, attempt.error_type, call.outcome) == ("failed", "unexpected_content", "failed")
+
+
+def passes_on(request: Any, call_next: Callable[[Any], Any]) -> Any:
+    """A middleware that changes nothing."""
+    return call_next(request)
+
+
+async def passes_on_async(request: Any, call_next: Callable[[Any], Any]) -> Any:
+    """The same for an async client."""
+    return await call_next(request)
+
+
+@pytest.mark.skipif(not HAS_MIDDLEWARE, reason="this SDK has no middleware")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("ok", "succeeded"),
+        ("stream_incomplete", "failed"),
+        ("stream_overloaded", "failed"),
+        ("http_529", "failed"),
+        ("html", "failed"),
+    ],
+)
+def test_its_call_ends_as_it_does_with_a_middleware_too(
+    way: Way, fault: str, outcome: str, stack: Stack, sim: Simulator, driver: Driver
+) -> None:
+    """The text that the SDK returns, and the library's own response, are of the attempt that has failed."""
+    sim.play(fault)
+    middleware = passes_on_async if stack.asynchronous else passes_on
+    [call] = asked(way, stack, sim, driver, middleware=[middleware]).calls
+    assert call.outcome == outcome
+    assert [attempt.outcome for attempt in call.attempts] == ["completed" if outcome == "succeeded" else outcome]

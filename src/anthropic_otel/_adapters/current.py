@@ -124,6 +124,20 @@ class RunningCall:
         """Returns the attempt that `opened` has noted for this very response; `None` for any other, and for `None`."""
         return _noted_for(response, self._opened)
 
+    def attempt_of_result(self, result: Any) -> Attempt | None:
+        """Returns the attempt that `result` is from, if that is the HTTP library's response or its text.
+
+        Of a call with a middleware that is the one that has returned this very response, in memory or not, or the one
+        from which this very text was parsed. Of any other it is the one that has returned this very response with a
+        body that the app may read; for a text the last such one, as where only the app's own body asks for a stream.
+        `None` without such an attempt.
+        """
+        if type(result) is not str:
+            return _noted_for(result, (*self._opened, *self._answered))
+        if self.has_middleware:
+            return next((attempt for ref, attempt, _ in self._parsed if ref() is result), None)
+        return self._opened[-1][1] if self._opened else None
+
     def answered(self, response: Any, attempt: Attempt) -> None:
         """Notes that `attempt` has returned `response` with its body in memory. For a call with a middleware.
 
@@ -153,7 +167,7 @@ class RunningCall:
 
         Its tokens are noted too if `response` is from an attempt that asked for a message (`answer_in`), and not if
         `response` is from before (`is_from_before`). Does nothing for any other `response`. Keeps only a weak reference
-        to `reply`.
+        to `reply`, or a text itself until `forget`.
         """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:
@@ -166,7 +180,7 @@ class RunningCall:
         """Counts the tokens that `parsed` has noted, each for its attempt.
 
         Returns whether `result`, which the method returned, is one of the replies that it has noted. `False` for
-        `None`, for a reply that allows no weak references, and on a failure.
+        `None`, for a reply other than a text that allows no weak references, and on a failure.
         """
         for _, attempt, tokens in self._parsed:
             if attempt is not None:
@@ -175,7 +189,12 @@ class RunningCall:
 
 
 def _reference_to(noted: Any) -> Callable[[], Any]:
-    """Returns a function that returns `noted` while it is alive; always `None` for one without weak references."""
+    """Returns a function that returns `noted` while it is alive; always `None` for one without weak references.
+
+    A text, which has none, is kept alive by the function.
+    """
+    if type(noted) is str:
+        return lambda: noted
     try:
         return weakref.ref(noted)
     except TypeError:

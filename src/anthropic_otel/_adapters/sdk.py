@@ -177,11 +177,7 @@ class _Running(RunningCall):
         For a body that a middleware has built, wraps that and returns the held body.
         """
         response = getattr(result, "response", None) or getattr(result, "http_response", None)
-        # A raw request may have the HTTP library's own response.
-        attempt = self.attempt_of(response) or self.attempt_of(result)
-        if attempt is None and type(result) is str and self._opened and not self.has_middleware:
-            # The text of a stream that only the app's own body has asked for.
-            return self._opened[-1][1]
+        attempt = self.attempt_of(response) or self.attempt_of_result(result)
         if attempt is not None or response is None or not self.has_middleware:
             return attempt
         return middleware_stream.follow(self, response)
