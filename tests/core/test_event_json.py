@@ -73,6 +73,14 @@ def test_types_are_found_wherever_the_pieces_are_cut(cuts: list[int]) -> None:
     assert (types.event, types.error, types.code) == (b"error", "overloaded_error", "busy")
 
 
+def test_an_error_code_of_another_object_is_not_the_errors() -> None:
+    """A gateway may quote a request as JSON, with a tool's input: of a code only that in the `details` counts."""
+    types = JsonTypes()
+    types.feed(b'{"error": {"message": "m"}, "input": {"error_code": "a_secret"}, ')
+    types.feed(b'"result": {"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"}}')
+    assert types.code is None
+
+
 def test_what_a_model_writes_is_not_taken_for_a_type() -> None:
     """Within a JSON string the quotes are escaped."""
     types = JsonTypes()

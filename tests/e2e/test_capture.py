@@ -203,6 +203,20 @@ def test_an_error_has_no_word_of_a_request_that_a_gateway_quotes(
     assert (attempt.api_error_type, attempt.api_error_code) == (None, None)
 
 
+def test_an_error_event_has_no_word_of_a_request_that_a_gateway_quotes(
+    simulator: Simulator, client: anthropic.Anthropic
+) -> None:
+    """It may be too long to be kept, and is searched for its type then."""
+    tool = {"type": "tool_use", "id": "t", "name": "log", "input": {"error_code": "a_secret", "text": "x" * 100_000}}
+    event = {"type": "error", "error": {"type": "api_error", "message": "m"}, "request": {"messages": [tool]}}
+    body = b"event: error\ndata: " + json.dumps(event).encode() + b"\n\n"
+    simulator.play(Reply(body=body, content_type="text/event-stream"))
+    with capture() as telemetry, pytest.raises(anthropic.APIStatusError):
+        list(client.messages.create(**PARAMS, stream=True))
+    [attempt] = telemetry.attempts
+    assert (attempt.api_error_type, attempt.api_error_code) == ("api_error", None)
+
+
 def test_a_type_that_the_api_does_not_document_is_not_captured(
     simulator: Simulator, client: anthropic.Anthropic
 ) -> None:

@@ -150,23 +150,24 @@ def member(value: object, key: str) -> object:
     return value.get(key) if isinstance(value, dict) else None
 
 
-_TYPES: Final = re.compile(rb'"(type|error_code)"\s{0,8}:\s{0,8}"(\w{1,64})"')
-_OVERLAP: Final = 128
+_TYPES: Final = re.compile(rb'"(?:type|details"\s{0,8}:\s{0,8}\{\s{0,8}"(error_code))"\s{0,8}:\s{0,8}"(\w{1,64})"')
+_OVERLAP: Final = 160
 """More than the longest match of `_TYPES`, so that a match which is cut between two pieces is found with the second."""
 
 _EVENT_TYPES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERROR})
 
 
 class JsonTypes:
-    """Finds the values of `type` and `error_code` in a JSON text that is fed in pieces and not kept.
+    """Finds the values of `type` and of an error's `error_code` in a JSON text that is fed in pieces and not kept.
 
     Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type. `None` is what
     has not come:
 
     - `event`: the first `type` that is `message_start`, `message_delta`, `message_stop` or `error`.
     - `error`: the first `type` that is one of `API_ERROR_TYPES`.
-    - `code`: the first `error_code`. Like the others it is found only if it has at most 64 letters, digits and
-      underscores.
+    - `code`: the first `error_code` with which the members of a `details` begin, as the API writes it: other objects,
+      such as the input of a tool that is quoted, may have a member of that name. Like the others it is found only if it
+      has at most 64 letters, digits and underscores.
     """
 
     __slots__ = ("_before", "code", "error", "event")
@@ -180,9 +181,9 @@ class JsonTypes:
     def feed(self, piece: bytes) -> None:
         """Searches the next piece of the text. Sets each attribute at its first match only."""
         text = self._before + piece
-        for key, value in _TYPES.findall(text):
+        for is_code, value in _TYPES.findall(text):
             word = value.decode("ascii", "replace")
-            if key == b"error_code":
+            if is_code:
                 self.code = self.code or word
             elif value in _EVENT_TYPES:
                 self.event = self.event or value
