@@ -821,6 +821,18 @@ def test_an_exception_whose_attributes_raise_is_other() -> None:
     assert classify(Hostile()) == Cause(Word.OTHER, None, None)
 
 
+def test_an_exception_whose_attributes_raise_hides_no_other(stack: Stack) -> None:
+    """What it was raised from, or what was raised from it, says as much as without it."""
+    assert classify(over(Hostile(), os_error(errno.ECONNREFUSED))).errno == "ECONNREFUSED"
+
+    class Numberless(Hostile):
+        def __str__(self) -> str:
+            return ""
+
+    found = classify(chain(stack, "ReadError", Numberless()), phase=Phase.WAIT)
+    assert found == Cause(Word.CONNECTION_ERROR, None, None)
+
+
 def test_a_message_that_raises_is_no_message(stack: Stack) -> None:
     """The text of an exception is asked for, and its class may be anybody's. What its type says stays."""
 

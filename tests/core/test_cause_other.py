@@ -140,6 +140,17 @@ def test_an_exception_of_libcurl_has_the_word_of_its_number(case: str, *, quoted
         assert (found.word, found.phase) == (word, phase)
 
 
+def test_an_exception_of_libcurl_whose_code_raises_is_known_by_its_text() -> None:
+    """A class that an app derives may have a property of that name."""
+
+    class Derived(imitation("curl_cffi.curl", "CurlError")):  # type: ignore[misc]
+        @property
+        def code(self) -> int:
+            raise RuntimeError("hostile")
+
+    assert classify(Derived("Failed to perform, curl: (52) Empty reply from server.")).word is Word.SERVER_DISCONNECTED
+
+
 def test_a_session_of_curl_cffi_that_is_closed_is_named() -> None:
     """It has no number for that."""
     cls = imitation(CURL[0], "SessionClosed", imitation("curl_cffi.curl", "CurlError"))

@@ -76,7 +76,7 @@ def _below(error: BaseException) -> Iterator[BaseException]:
     """
     # Errors of addresses without a route come first, as the last one is judged first: on a host without IPv6 there are
     # many, and they say little.
-    yield from sorted(_members(error), key=lambda member: _attribute(member, "errno") not in _NO_ROUTE)
+    yield from sorted(_members(error), key=lambda member: attribute_of(member, "errno") not in _NO_ROUTE)
     if error.__cause__ is not None:
         yield error.__cause__
     else:
@@ -89,7 +89,7 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
     Yields none for a library that is not known to do so.
     """
     for name in _ORIGINS.get(root(type(error)), ()):
-        value = _attribute(error, name)
+        value = attribute_of(error, name)
         if name == "args":
             yield from error.args[:2]
         else:
@@ -102,7 +102,7 @@ def _members(error: BaseException) -> list[BaseException]:
     asyncio's `OSError` for several addresses quotes one for each address, and aiohttp's for a broken body one at its
     end: each becomes a `_Quoted`. Empty for any other exception.
     """
-    members = _attribute(error, "exceptions")
+    members = attribute_of(error, "exceptions")
     if isinstance(members, (tuple, list)):
         return [member for member in members if isinstance(member, BaseException)]
     if type(error) is OSError and error.errno is None and (text := text_of(error)).startswith("Multiple exceptions: "):
@@ -134,7 +134,7 @@ _MAX_TEXT: Final = 4_096
 _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def _attribute(error: BaseException, name: str) -> object:
+def attribute_of(error: BaseException, name: str) -> object:
     """Returns the attribute `name` of `error`, `None` if there is none or getting it raises an `Exception`."""
     try:
         return getattr(error, name, None)

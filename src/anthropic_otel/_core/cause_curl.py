@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from anthropic_otel._core.cause_chain import is_a, text_of
+from anthropic_otel._core.cause_chain import attribute_of, is_a, text_of
 from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
@@ -49,7 +49,7 @@ def _number_of(error: BaseException) -> int | None:
     if is_a(error, "pycurl.error"):
         number: object = error.args[0] if error.args else None
     elif is_a(error, "curl_cffi.CurlError"):
-        number = getattr(error, "code", None)
+        number = attribute_of(error, "code")
     else:
         return None
     if isinstance(number, int) and number:

@@ -14,7 +14,7 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
-from anthropic_otel._core.cause_chain import frames, is_a
+from anthropic_otel._core.cause_chain import attribute_of, frames, is_a
 from anthropic_otel._core.failure import Failure
 from anthropic_otel._core.semconv import NetworkCause, Phase
 
@@ -52,7 +52,7 @@ def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | Non
     """
     if not isinstance(error, OSError):
         return None
-    unnumbered = error.errno is None and failure.phase in _ON_THE_CONNECTION
+    unnumbered = attribute_of(error, "errno") is None and failure.phase in _ON_THE_CONNECTION
     return NetworkCause.CONNECTION_ERROR if unnumbered or _name(error) is not None else None
 
 
@@ -130,8 +130,9 @@ def _name(error: BaseException) -> str | None:
     if not isinstance(error, OSError) or _is_of_openssl(error) or is_host_error(error):
         return None
     if is_resolver_error(error):
-        return _of_number(error.errno, _resolver_errors())
-    return _of_number(getattr(error, "winerror", None), _WINDOWS) or _of_number(error.errno, _SYSTEM)
+        return _of_number(attribute_of(error, "errno"), _resolver_errors())
+    windows = _of_number(attribute_of(error, "winerror"), _WINDOWS)
+    return windows or _of_number(attribute_of(error, "errno"), _SYSTEM)
 
 
 def _of_number(number: object, names: Mapping[int, str]) -> str | None:
@@ -142,7 +143,7 @@ def _of_number(number: object, names: Mapping[int, str]) -> str | None:
 def _is_of_openssl(error: OSError) -> bool:
     import ssl
 
-    text = error.strerror
+    text = attribute_of(error, "strerror")
     return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError) or "(_ssl.c:" in str(text)
 
 

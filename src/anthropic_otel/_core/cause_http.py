@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anthropic_otel._core.cause_chain import HTTPCORE, by_class, is_a, text_of
+from anthropic_otel._core.cause_chain import HTTPCORE, attribute_of, by_class, is_a, text_of
 from anthropic_otel._core.cause_errno import (
     is_host_error,
     is_raised_by_resolver,
@@ -90,7 +90,7 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
         return _of_tls_end(failure)
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
         return timed_out(failure)
-    own_files = getattr(error, "library", None) in ("X509", "PEM", "ASN1") or text_of(error).startswith("[SSL] PEM lib")
+    own_files = attribute_of(error, "library") in ("X509", "PEM", "ASN1") or text_of(error).startswith("[SSL] PEM lib")
     # The client reads its own certificate files before it connects.
     return NetworkCause.REQUEST_NOT_SENT if own_files and failure.phase is not Phase.TLS else NetworkCause.TLS_ERROR
 
