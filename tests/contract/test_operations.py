@@ -9,9 +9,10 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from anthropic_otel._core.operations import names, operation_of
+from anthropic_otel._core.operations import operation_of
 from anthropic_otel._core.semconv import OTHER
 from support import sdk_source
+from support.operations import NAMES
 from support.versions import NAMES_OPERATIONS, SDK
 
 LIST = resources.files("anthropic_otel._core").joinpath("operations.txt").read_text("utf-8")
@@ -36,8 +37,8 @@ def test_every_operation_of_the_sdk_is_in_the_list() -> None:
     missing = sorted(found - ours(), key=lambda line: line.split()[::-1])
     if SDK > LISTED and missing:
         for method, route, name in map(str.split, missing):
-            assert name not in names()
-            assert operation_of(method, route).name in {OTHER, *names()}
+            assert name not in NAMES
+            assert operation_of(method, route).name in {OTHER, *NAMES}
         pytest.skip("\n".join(["a later SDK; add to operations.txt:", *missing]))
     assert not missing, "\n".join(["add to operations.txt:", *missing])
 

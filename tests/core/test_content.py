@@ -7,7 +7,7 @@ import json
 import pytest
 
 from anthropic_otel._core.content import CONTENT, Content, Expected, content_of, expected_of, is_json, is_message
-from anthropic_otel._core.operations import names
+from support.operations import NAMES
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_an_operation_that_is_not_the_apis_is_answered_with_anything() -> None:
 
 def test_each_operation_of_the_list_that_downloads_is_a_file() -> None:
     """Of the operations that the library knows, those that return a file are not taken for JSON."""
-    files = {name for name in names() if expected_of(name, "GET", False) is Expected.ANYTHING}
+    files = {name for name in NAMES if expected_of(name, "GET", False) is Expected.ANYTHING}
     assert {"skills.versions.download", "files.download"} <= {name.removeprefix("beta.") for name in files}
 
 

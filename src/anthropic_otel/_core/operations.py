@@ -71,12 +71,6 @@ def _find(method: str, path: str) -> Operation:
 _kept: Final = functools.lru_cache(maxsize=512)(_find)
 
 
-@functools.lru_cache(maxsize=1)
-def names() -> frozenset[str]:
-    """Returns the name of every operation in `operations.txt`, read on first use."""
-    return frozenset(operation.name for routes in _routes().values() for _, operation in routes)
-
-
 def _fits(pattern: str, segment: str) -> bool:
     """Returns whether a segment of a path fits the segment `pattern` of a template.
 
