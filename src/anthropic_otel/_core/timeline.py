@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from anthropic_otel._core.cause import Cause, classify
 from anthropic_otel._core.clock import Clock
-from anthropic_otel._core.guard import report
 from anthropic_otel._core.raw_response import ParsedResponse, parsed_response, peer_of
 from anthropic_otel._core.semconv import Phase
 
@@ -38,8 +37,8 @@ _CREDENTIALS_WANTED: Final = (401, 407)
 class Timeline:
     """The phases of one attempt, and what else the transport's trace events say. Times are in nanoseconds of `clock`.
 
-    It is made with the time when the attempt started, and its first phase. No method raises. Not for several threads at
-    once.
+    It is made with the time when the attempt started, and its first phase. Only `trace` may raise. Not for several
+    threads at once.
 
     - `phase`: the phase that is under way, or the last one.
     - `phase_ns`: the time spent in each closed phase by its index, else `None`.
@@ -83,18 +82,15 @@ class Timeline:
         """Handles one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
 
         Enters the phase that begins with it, and updates the attributes. Unknown events, and events after `finish`, are
-        ignored. `info["request"]` holds the API key and is never kept.
+        ignored. `info["request"]` holds the API key and is never kept. May raise for an event of another form than
+        httpcore's: it runs within the guard of `Send.trace`.
         """
         handle = _HANDLERS.get(name)
         if handle is None or self._finished:
             return
-        # Guarded in place: an attempt has some fourteen events.
-        try:
-            if self.reused is None:
-                self.reused = True
-            handle(self, info)
-        except Exception as error:
-            report("Timeline.trace", error)
+        if self.reused is None:
+            self.reused = True
+        handle(self, info)
 
     def enter(self, phase: Phase) -> None:
         """Closes the current phase and opens `phase`. Does nothing if `phase` is the current one, or after `finish`."""
