@@ -43,9 +43,7 @@ NO_FIELDS: Final[Mapping[str, Any]] = {}
 """The fields of request options that are of another kind than the SDK's."""
 
 _built: Final[dict[weakref.ref[Any], tuple[str | None, str | None]]] = {}
-"""The model and idempotency key of requests of the SDK, as of those that it built where no call is current.
-
-And of those whose model may be another than that of their call.
+"""The model and idempotency key of requests that the SDK has built where no call is current, or of another model.
 
 It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions, twice a call.
 """
