@@ -91,14 +91,27 @@ def test_a_middleware_that_rejects_an_answer_is_a_warning(stack: Stack, sim: Sim
         app.close()
 
 
+async def passes_on(request: Any, call_next: Any) -> Any:
+    return await call_next(request)
+
+
 class TimeLimit(Exception):
     """What a task queue's signal handler raises in a task that takes too long."""
 
 
 @pytest.mark.parametrize("fault", ["http_529", "connection_reset"])
-@pytest.mark.parametrize("retries", [1, 2])
+@pytest.mark.parametrize(
+    ("retries", "middleware"),
+    [(1, False), (2, False), pytest.param(1, True, marks=pytest.mark.skipif(not HAS_MIDDLEWARE, reason="none"))],
+)
 def test_what_is_raised_before_a_retry_is_the_calls_own(
-    stack: Stack, sim: Simulator, driver: Driver, monkeypatch: pytest.MonkeyPatch, fault: str, retries: int
+    stack: Stack,
+    sim: Simulator,
+    driver: Driver,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    retries: int,
+    middleware: bool,
 ) -> None:
     """As a time limit in the last backoff: the app does not get what the attempts failed by, which is no warning."""
     slept: list[float] = []
@@ -117,7 +130,10 @@ def test_what_is_raised_before_a_retry_is_the_calls_own(
     )
     with recording() as telemetry, capture() as captured:
         telemetry.instrument()
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry, max_retries=retries)
+        options: dict[str, Any] = {"middleware": [lambda request, call_next: call_next(request)]} if middleware else {}
+        if middleware and stack.asynchronous:
+            options["middleware"] = [passes_on]
+        app = SdkApp(stack, Endpoint(sim.base_url), driver, telemetry, max_retries=retries, **options)
         sim.play(*[fault] * retries)
         with pytest.raises(TimeLimit):
             app.create()

@@ -32,6 +32,7 @@ from anthropic_otel._core.errors import (
     asks_for_retry,
     body_error_type,
     call_error_type,
+    is_of_backoff,
 )
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.held_body import HeldBody
@@ -81,9 +82,10 @@ class Raised:
     - `error_type`, `exception_type`: the call's `error.type` and the exception's class; `None` if it was stopped, and
       before `classify`.
     - `answer`: status and request id of the response that it was raised for, `None` without one.
+    - `in_backoff`: whether it was raised while the SDK waited before a retry.
     """
 
-    __slots__ = ("answer", "asks_for_retry", "error_type", "exception_type", "is_failure", "is_sent_again")
+    __slots__ = ("answer", "asks_for_retry", "error_type", "exception_type", "in_backoff", "is_failure", "is_sent_again")
 
     def __init__(self, *, is_failure: bool, is_sent_again: bool = False) -> None:
         self.is_failure: Final = is_failure
@@ -92,10 +94,12 @@ class Raised:
         self.error_type: str | None = None
         self.exception_type: str | None = None
         self.answer: tuple[int, str | None] | None = None
+        self.in_backoff = False
 
     def classify(self, error: BaseException) -> None:
-        """Sets `asks_for_retry` and `answer` by `error`, and the two types if it is an `Exception`."""
-        self.asks_for_retry, self.answer = asks_for_retry(error), answer_of(error)
+        """Sets what the app's exception `error` tells; the two types only if it is an `Exception`."""
+        self.asks_for_retry, self.in_backoff = asks_for_retry(error), is_of_backoff(error)
+        self.answer = answer_of(error)
         if isinstance(error, Exception):
             self.exception_type, self.error_type = type_name(error), call_error_type(error)
 
@@ -138,7 +142,7 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     exhausted = attempts.exhausted(raised.asks_for_retry)
     outcome = CallOutcome.EXHAUSTED if exhausted else CallOutcome.FAILED
     by = attempts.last_unretried
-    if by is not None and not raised.asks_for_retry and _was_to_be_retried(by, attempts):
+    if by is not None and (raised.in_backoff or _was_to_be_retried(by, raised, attempts)):
         stopped = OwnFailure(raised.exception_type, by.request_id, before_retry=True)
         return CallEnding(outcome, raised.error_type, own_failure=stopped)
     if by is None or not raised.may_be_of(by):
@@ -153,13 +157,14 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     return _failed(outcome, raised.error_type, by, raised.exception_type, attempts)
 
 
-def _was_to_be_retried(by: Attempt, attempts: Attempts) -> bool:
-    """Returns whether the SDK was about to retry after `by`, the attempt that failed last, so that it raised nothing.
+def _was_to_be_retried(by: Attempt, raised: Raised, attempts: Attempts) -> bool:
+    """Returns whether the SDK was about to retry after `by`, the attempt that failed last, and has not raised for it.
 
     What it does before a retry may raise: a time limit that a signal sets strikes in its backoff, or new credentials
     cannot be had.
     """
-    return by.retry_stop is None and by.retries_left is not None and attempts.invocation.only_sdk_raises
+    retries = by.retry_stop is None and by.retries_left is not None
+    return retries and not raised.asks_for_retry and attempts.invocation.only_sdk_raises
 
 
 def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> CallEnding:

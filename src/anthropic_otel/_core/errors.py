@@ -104,6 +104,18 @@ _PARSES: Final = ("anthropic", "parse")
 
 
 @guarded(False)
+def is_of_backoff(error: BaseException) -> bool:
+    """Returns whether `error` was raised while the SDK waited before a retry, as by a signal's handler.
+
+    `False` too for an SDK as old as 0.40, which has no method for that. Never raises.
+    """
+    return _WAITS in frames(error)
+
+
+_WAITS: Final = ("anthropic", "_sleep_for_retry")
+
+
+@guarded(False)
 def is_of_an_event(error: BaseException | None) -> bool:
     """Returns whether `error` says that the SDK could not take an event of a stream.
 
