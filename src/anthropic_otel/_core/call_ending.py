@@ -85,7 +85,15 @@ class Raised:
     - `in_backoff`: whether it was raised while the SDK waited before a retry.
     """
 
-    __slots__ = ("answer", "asks_for_retry", "error_type", "exception_type", "in_backoff", "is_failure", "is_sent_again")
+    __slots__ = (
+        "answer",
+        "asks_for_retry",
+        "error_type",
+        "exception_type",
+        "in_backoff",
+        "is_failure",
+        "is_sent_again",
+    )
 
     def __init__(self, *, is_failure: bool, is_sent_again: bool = False) -> None:
         self.is_failure: Final = is_failure
