@@ -801,6 +801,17 @@ def test_an_errno_may_be_anything(number: object) -> None:
     assert cause.errno in (None, "EPERM")
 
 
+def test_the_text_of_an_errno_may_be_anything() -> None:
+    """The number says as much as without it."""
+
+    class Text:
+        def __str__(self) -> str:
+            raise RuntimeError("hostile")
+
+    for text in (Text(), b"(_ssl.c:1)", None, 7):
+        assert classify(OSError(errno.ECONNREFUSED, text)) == Cause(Word.CONNECTION_REFUSED, "ECONNREFUSED", None)
+
+
 class Hostile(OSError):
     """An exception of which every attribute raises."""
 

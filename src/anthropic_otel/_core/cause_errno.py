@@ -144,7 +144,8 @@ def _is_of_openssl(error: OSError) -> bool:
     import ssl
 
     text = attribute_of(error, "strerror")
-    return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError) or "(_ssl.c:" in str(text)
+    copied = isinstance(text, str) and "(_ssl.c:" in text
+    return copied or isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError)
 
 
 def is_resolver_error(error: BaseException) -> bool:
