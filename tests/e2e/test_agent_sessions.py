@@ -7,14 +7,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import pytest
 
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel.simulator import Chunks, Ending, Endpoint, Reply, Simulator
-from support.apps import SdkApp
+from support.apps import API_KEY, SdkApp
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
-from support.stacks import SDK_STACKS, Stack, each_of
+from support.stacks import SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
 from support.versions import HAS_SESSION_RUNNER
 
@@ -111,3 +112,40 @@ def test_a_session_without_events_is_an_event_stream(app: SdkApp, sim: Simulator
     sim.play(Reply(body=b"", content_type="text/event-stream"))
     assert app.driver.read(app.driver(app.client.beta.sessions.events.stream("session"))) == []
     assert _outcomes(recorded) == [("succeeded", None)]
+
+
+def test_a_session_that_is_read_without_the_sdk_is_an_event_stream(
+    app: SdkApp, sim: Simulator, recorded: Telemetry
+) -> None:
+    """Its request has no body that could ask for a stream. The path does."""
+    sim.play(DELETED)
+    other = type(app.http)()
+    headers = {"anthropic-version": "2023-06-01", "x-api-key": API_KEY}
+    assert app.driver(other.get(f"{sim.base_url}/v1/sessions/s/events/stream", headers=headers)).is_success
+    app.driver.close(other)
+    [attempt] = recorded.attempts
+    assert (attempt.attributes or {})[semconv.ATTEMPT_OUTCOME] == "completed"
+
+
+def test_a_session_to_which_a_middleware_falls_back_is_an_event_stream(
+    stack: Stack, sim: Simulator, recorded: Telemetry
+) -> None:
+    """By a client that is not instrumented: the request is an attempt of the call that falls back."""
+    sim.play("http_529", DELETED)
+    settings: dict[str, Any] = {"base_url": sim.base_url, "api_key": API_KEY, "max_retries": 0}
+    other = anthropic.AsyncAnthropic(**settings)
+
+    async def falls_back(request: Any, call_next: Any) -> Any:
+        answer = await call_next(request)
+        assert answer.status_code == 529
+        await answer.http_response.aclose()
+        return await other.beta.sessions.events.stream("session")
+
+    client = anthropic.AsyncAnthropic(**settings, http_client=http_client(stack), middleware=[falls_back])
+    recorded.instrument(client)
+    with Driver(asynchronous=True) as driver:
+        [event] = driver.read(driver(client.beta.sessions.events.stream("session")))
+        driver.close(client)
+        driver.close(other)
+    assert event.type == "session.deleted"
+    assert _outcomes(recorded) == [("recovered", None)]

@@ -204,9 +204,9 @@ def _key_of(options: Any) -> str | None:
 def stream_of(request: Any) -> bool | None:
     """Returns whether a request asks for a stream: by its path, or in its body's first or last 256 bytes.
 
-    On Bedrock the path decides, and on Vertex that for streams does; the body is not looked at then. For any other
-    path returns `None` if the body is not in memory, or if neither part asks for a stream and the body is longer than
-    256 bytes. `None` on a failure too.
+    On Bedrock the path decides, and on Vertex that for streams does, as that of the events of an agent's session; the
+    body is not looked at then. For any other path returns `None` if the body is not in memory, or if neither part asks
+    for a stream and the body is longer than 256 bytes. `None` on a failure too.
     """
     path = _path_of(request)
     if path.endswith(_STREAM_ROUTES):
@@ -244,8 +244,8 @@ def _path_of(request: Any) -> bytes:
     return path
 
 
-_STREAM_ROUTES: Final = (b"/invoke-with-response-stream", b":streamRawPredict")
-"""The ends of the paths by which Bedrock and Vertex are asked for a stream."""
+_STREAM_ROUTES: Final = (b"/invoke-with-response-stream", b":streamRawPredict", b"/stream")
+"""The ends of the paths by which Bedrock and Vertex are asked for a stream, and any platform for a session's events."""
 
 
 def noted_model_of(request: Any) -> str | None:
