@@ -147,9 +147,14 @@ def test_the_routes_of_bedrock_and_vertex_are_known(path: str, *, known: bool) -
         ("/search?q=/publishers/anthropic/models/", False),
     ],
 )
-def test_a_path_that_asks_a_model_of_anthropics_is_known_by_its_name(path: str, *, known: bool) -> None:
+@pytest.mark.parametrize("parts", [None, _OtherParts()], ids=["installed", "httpx 0.23"])
+def test_a_path_that_asks_a_model_of_anthropics_is_known_by_its_name(
+    path: str, parts: _OtherParts | None, *, known: bool
+) -> None:
     """On Bedrock and Vertex, where requests need no version header. The same path with another model is not known."""
     request = LIBRARY.Request("POST", f"https://platform.test{path}")
+    if parts is not None:
+        request.url = _Url(request.url, parts)
     assert messages.asks_anthropic_on_a_platform(request) is known
 
 

@@ -229,7 +229,8 @@ def asks_anthropic_on_a_platform(request: Any) -> bool:
     """Returns whether a request's path asks a model of Anthropic's on Bedrock or Vertex, by the name of either."""
     # Every request of an instrumented process comes by, and pays for each function that it enters.
     parts: Any = getattr(request.url, "_uri_reference", ())
-    path = parts.path if len(parts) == _PARTS else request.url.path
+    # Percent-encoded, so that a slash in a model, as in an ARN, does not divide it.
+    path = parts.path if len(parts) == _PARTS else request.url.raw_path.partition(b"?")[0].decode("ascii")
     return "anthropic" in path and _ROUTE_TO_ANTHROPIC.search(path) is not None
 
 
