@@ -281,6 +281,16 @@ CHAINS: dict[str, tuple[Callable[[Stack], BaseException], Phase | None, Cause]] 
         Phase.WAIT,
         Cause(Word.PROTOCOL_ERROR, None, None),
     ),
+    "a body that ends before its length, HTTP/2": (
+        lambda s: chain(s, "LocalProtocolError", h2.exceptions.InvalidBodyLengthError(10, 9)),
+        Phase.RECEIVE,
+        Cause(Word.INCOMPLETE_BODY, None, None),
+    ),
+    "a body that is longer than its length, HTTP/2": (
+        lambda s: h2.exceptions.InvalidBodyLengthError(10, 11),
+        Phase.RECEIVE,
+        Cause(Word.PROTOCOL_ERROR, None, None),
+    ),
     "a request that HTTP/2 does not allow": (
         lambda s: chain(s, "LocalProtocolError", h2.exceptions.ProtocolError("Illegal header")),
         Phase.SEND,

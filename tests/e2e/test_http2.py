@@ -21,7 +21,7 @@ from support.versions import TRACES_ITSELF
 
 pytest.importorskip("h2", reason="h2 is not installed")
 
-from support.http2 import BROKEN, GONE, LEAVING, LONG_STATUS, NO_STATUS, OK, REFUSED, Http2Server
+from support.http2 import BROKEN, GONE, LEAVING, LONG_STATUS, NO_STATUS, OK, REFUSED, TOO_LONG, TOO_SHORT, Http2Server
 
 pytestmark = [
     # Connections that are broken on purpose leave sockets to the garbage collector, in the libraries below.
@@ -110,6 +110,20 @@ def test_a_stream_that_the_server_ends_has_its_cause(
     assert attempt[semconv.NETWORK_PHASE] == phase
     assert attempt[semconv.ATTEMPT_OUTCOME] == "failed"
     assert attempt.get(semconv.HTTP_RESPONSE_STATUS_CODE) == (200 if phase == "receive" else None)
+    identities.check(recorded)
+
+
+@pytest.mark.parametrize(("order", "cause"), [(TOO_SHORT, "incomplete_body"), (TOO_LONG, "protocol_error")])
+def test_a_body_of_another_length_than_its_headers_say_has_the_words_of_http_1(
+    app: App, server: Http2Server, recorded: Telemetry, order: str, cause: str
+) -> None:
+    """What is missing was not sent. What is too much is no HTTP. The client may raise what h2 does, or wrap it."""
+    server.plan[:] = [order]
+    with pytest.raises(Exception, match=r".") as raised:
+        app.read()
+    assert "InvalidBodyLengthError" in repr((raised.value, raised.value.__cause__))
+    [attempt] = map(attributes, recorded.attempts)
+    assert attempt[semconv.ERROR_TYPE] == attempt[semconv.NETWORK_CAUSE] == cause
     identities.check(recorded)
 
 

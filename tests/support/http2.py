@@ -22,11 +22,16 @@ GONE: Final = "gone"
 """The whole connection is ended by a GOAWAY before the headers."""
 LEAVING: Final = "leaving"
 """A GOAWAY that lets the request be answered, and the answer right behind it."""
+TOO_SHORT: Final = "too short"
+"""The body is shorter than its `content-length`."""
+TOO_LONG: Final = "too long"
+"""The body is longer than its `content-length`."""
 NO_STATUS: Final = "no status"
 """The status of the response is no number."""
 LONG_STATUS: Final = "long status"
 """The status of the response is a number of more than 64 bits."""
 OK: Final = "ok"
+_LENGTHS: Final = {TOO_SHORT: "1000", TOO_LONG: "10"}
 _STATUSES: Final = {NO_STATUS: "abc", LONG_STATUS: "5" * 30}
 
 _EVENTS: Final = (
@@ -135,6 +140,7 @@ class Http2Server:
                 (":status", _STATUSES.get(order, "200")),
                 ("content-type", "text/event-stream"),
                 ("request-id", f"req_{number}"),
+                *((("content-length", _LENGTHS[order]),) if order in _LENGTHS else ()),
             ],
         )
         http.send_data(stream, _EVENTS[0])

@@ -27,7 +27,7 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
 
     By its class and message: a connection that is over is `SERVER_DISCONNECTED`, or `INCOMPLETE_BODY` in the body. A
-    closed stream is `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to
+    closed stream is `STREAM_RESET`, and a body shorter than its content-length `INCOMPLETE_BODY`. Anything else is `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to
     be sent, as an invalid header.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
@@ -39,8 +39,16 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
         return server_gone(failure)
     if is_a(error, "h2.StreamClosedError") or message.startswith("Invalid input StreamInputs.SEND"):
         return NetworkCause.STREAM_RESET
+    if is_a(error, "h2.InvalidBodyLengthError") and _is_short(error):
+        return NetworkCause.INCOMPLETE_BODY
     sending = failure.phase is Phase.SEND and not message.startswith("Invalid input")
     return NetworkCause.REQUEST_NOT_SENT if sending else NetworkCause.PROTOCOL_ERROR
+
+
+def _is_short(error: BaseException) -> bool:
+    """Returns whether less came than the content-length has said, by the two numbers that h2 has for it."""
+    expected, actual = getattr(error, "expected_length", None), getattr(error, "actual_length", None)
+    return isinstance(expected, int) and isinstance(actual, int) and actual < expected
 
 
 def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
