@@ -6,7 +6,7 @@ neither 401 nor 407. A hop of a redirect and a second send of an auth flow are t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -172,6 +172,41 @@ def test_a_hook_that_finds_its_own_pool_full_sends_nothing_again(sim: Simulator)
     sim.play("http_503")
     telemetry = call(sim.base_url, event_hooks={"response": [report]})
     assert told(telemetry.attempts) == [(503, "503")]
+
+
+class Reporting(httpx2.Auth):
+    """Reports each response elsewhere, by a client that has no connection for that."""
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        yield request
+        raise httpx2.PoolTimeout("of a client of the app")
+
+
+def test_an_authentication_that_finds_its_own_pool_full_sends_nothing_again(sim: Simulator) -> None:
+    """A status that demands no credentials is what the attempt has failed by."""
+    sim.play("http_529")
+    assert told(call(sim.base_url, auth=Reporting()).attempts) == [(529, "529")]
+
+
+def test_a_body_that_waits_for_a_connection_in_vain_keeps_its_status(sim: Simulator) -> None:
+    """As of a transport that fetches the rest of a body that broke by another request: the body had begun."""
+
+    class Body(httpx2.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"event: ping\ndata: {}\n\n"
+            raise httpx2.PoolTimeout("no connection for the rest")
+
+    headers = {"content-type": "text/event-stream", "request-id": "req_1"}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, stream=Body()))
+    http_client = httpx2.Client(transport=transport)
+    with (
+        capture() as telemetry,
+        anthropic.Anthropic(base_url=sim.base_url, api_key=API_KEY, http_client=http_client) as client,
+        pytest.raises(httpx2.PoolTimeout),
+    ):
+        list(client.messages.create(**request_of(), stream=True))
+    [attempt] = telemetry.attempts
+    assert (attempt.status, attempt.request_id, attempt.error_type) == (200, "req_1", "pool_timeout")
 
 
 @pytest.mark.parametrize("status", [401, 200])

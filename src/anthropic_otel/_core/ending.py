@@ -21,7 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core.cause import Cause, base_name, classify, type_name
-from anthropic_otel._core.cause_app import answer_to_authentication, is_read_in
+from anthropic_otel._core.cause_app import answer_to_authentication, is_of_authentication, is_read_in
 from anthropic_otel._core.cause_chain import chain, is_a, replaced
 from anthropic_otel._core.event_json import ApiError
 from anthropic_otel._core.response import is_success
@@ -150,8 +150,8 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     # demanded credentials does not count if these could not be fetched, and none does if a further request of the send
     # has waited for a connection in vain. Of a hop that broke itself the status is known, but says nothing.
     broken = getattr(attempt, "broken", None)
-    waited = cause.word is NetworkCause.POOL_TIMEOUT and answer is None
     read = attempt.reading is not None or broken is not None
+    waited = cause.word is NetworkCause.POOL_TIMEOUT and not (read or is_of_authentication(error))
     returned = read or cause.word is NetworkCause.OTHER or _was_raised(error, status)
     followed = waited or (known and status is not None and (fetching or (status < 400 and not returned)))
     if known and not followed and broken is not Broken.HOP:
@@ -169,7 +169,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     if attempt.client_closed and cause.word in _GONE:
         # The app closed the connection, which not every transport's exception says.
         cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
-    if waited:
+    if cause.word is NetworkCause.POOL_TIMEOUT:
         phase = Phase.POOL
     answered = status is not None and not followed
     phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)

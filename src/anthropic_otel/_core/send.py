@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import classify
+from anthropic_otel._core.cause_app import is_of_authentication
 from anthropic_otel._core.clock import Clock
 from anthropic_otel._core.ending import End
 from anthropic_otel._core.guard import guarded, report
@@ -175,11 +176,11 @@ class Send:
     def _find_unsent(self, error: BaseException) -> None:
         """Begins another attempt if `error` is of a request that got no connection, after one that had failed.
 
-        Not if a hook of the app has raised it: of a request of its own.
+        Not if a hook or an authentication of the app has raised it: of a request of its own.
         """
         after_failure = self.attempt.timeline.failed_at is not None
         named = after_failure and type(error).__name__ == "PoolTimeout"
-        if named and classify(error).word is NetworkCause.POOL_TIMEOUT:
+        if named and classify(error).word is NetworkCause.POOL_TIMEOUT and not is_of_authentication(error):
             self._send_again()
 
     def lost(self) -> None:
