@@ -27,8 +27,8 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
 
     By its class and message: a connection that is over is `SERVER_DISCONNECTED`, or `INCOMPLETE_BODY` in the body. A
-    closed stream is `STREAM_RESET`, and a body shorter than its content-length `INCOMPLETE_BODY`. Anything else is `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to
-    be sent, as an invalid header.
+    closed stream is `STREAM_RESET`, and a body shorter than its content-length `INCOMPLETE_BODY`. Anything else is
+    `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to be sent, as an invalid header.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
     if not is_a(error, "h2.ProtocolError"):
