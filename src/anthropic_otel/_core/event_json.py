@@ -34,7 +34,8 @@ class ApiError:
     - `type`: one of `API_ERROR_TYPES`, or `_OTHER`.
     - `code`: the `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
     - `raw_type`: the type as the server sent it, cut to 64 characters; `None` without one. `None` too for an unknown
-      one in an event that is too long to be kept, and for one that botocore does not tell (`aws_frames.error_of`).
+      one in an event that is too long to be kept, for any in a body that is too long to be parsed or in a header, and
+      for one that botocore does not tell (`aws_frames.error_of`).
     """
 
     type: str

@@ -57,8 +57,8 @@ class Reading:
       chunk. The body wrappers set it.
     - `seen`: whether `on_decoded` has given the reader a chunk, be it an empty one.
     - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
-    - `start`: the beginning of a body that is no event stream, set by `conclude`; `None` if it could not be seen, or
-      the app read nothing of the body and not to its end.
+    - `start`: the beginning of a body that is no event stream, of a long error's with its end, set by `conclude`;
+      `None` if it could not be seen, or the app read nothing of the body and not to its end.
     - `has_sought`: whether what the reader of such a body sought has come, and nothing in it is known to be no JSON
       where each line has to be. Set by `conclude`.
     - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty. Set by `conclude`.

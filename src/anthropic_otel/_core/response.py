@@ -96,8 +96,8 @@ class Response:
     def body_reader(self, *, by_names: bool) -> StreamReader[Any] | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
 
-        It reads an event stream, or keeps the body's beginning. `by_names` is whether the SDK decodes only stream
-        events whose names it knows, as up to 1.15.
+        It reads an event stream, or keeps the body's beginning, and the end of an error's. `by_names` is whether the
+        SDK decodes only stream events whose names it knows, as up to 1.15.
         """
         if not self.is_success:
             return StartAndEnd(_MAX_ERROR)
@@ -128,8 +128,8 @@ class Response:
         neither a documented type nor a code. Of a body of more than 16 KiB, so many bytes at both ends are searched.
         Bedrock tells it in a header, and not in the body.
 
-        - `start`: the body, or its beginning; `None` if it could not be seen. Then only HTML is known to be unexpected.
-          An empty body is unexpected.
+        - `start`: the body, or its beginning, for an error with its end; `None` if it could not be seen. Then only HTML
+          is known to be unexpected. An empty body is unexpected.
         - `last`: the body's last byte that is not blank, if `start` is only a beginning and that was read; else empty.
         - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether no line is known to be no JSON.
         - `whole`: whether `start` or `last` has the body's end.
