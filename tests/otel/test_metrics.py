@@ -133,7 +133,7 @@ def test_a_provider_without_a_hash_is_shared_too(telemetry: Telemetry, clock: Ma
 
 def test_a_failure_of_the_network_has_its_cause(scene: Scene, telemetry: Telemetry) -> None:
     """And no status."""
-    call = scene.call()
+    call = scene.call(max_retries=0)
     error = httpx.ConnectError("")
     error.__cause__ = ConnectionRefusedError(111, "")
     scene.fail(scene.attempt(call), error)
@@ -246,7 +246,7 @@ def test_an_attempt_has_the_model_of_its_own_request(scene: Scene, telemetry: Te
 
 def test_what_the_api_said_is_on_the_call(scene: Scene, telemetry: Telemetry) -> None:
     """A spend limit and a rate limit are different things under the same status."""
-    call = scene.call()
+    call = scene.call(max_retries=0)
     body = b'{"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"spend_limit_reached"}}}'
     attempt = scene.attempt(call)
     attempt.responded(429, {}, body=body)
