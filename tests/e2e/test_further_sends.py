@@ -14,11 +14,12 @@ import anthropic
 import httpx2
 import pytest
 
-from anthropic_otel.simulator import Reply, Simulator
+from anthropic_otel.simulator import Chunks, Ending, Reply, Simulator
 from anthropic_otel.testing import Attempt, Captured, capture
 from support.apps import API_KEY, request_of
 from support.credentials import SlowProvider
 from support.marks import BREAKS_CONNECTIONS
+from support.streams import LAST_DELTA, START, STOP, delta, sse
 from support.telemetry import Telemetry
 from support.versions import SDK_LIBRARY, TRACES_ITSELF
 
@@ -133,6 +134,42 @@ def test_a_503_before_a_network_failure_is_not_on_the_failure(sim: Simulator) ->
     ports = [port_of(sim.endpoint(name).base_url) for name in ("http_503", "connection_refused")]
     [*_, last] = call(sim.base_url, transport=FailingOver(*ports)).attempts
     assert (last.status, last.request_id, last.error_type) == (None, None, "connection_refused")
+
+
+class Resuming(httpx2.HTTPTransport):
+    """Goes on with a stream that breaks by another request, of which it leaves out what had come before."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = super().handle_request(request)
+        send_again = super().handle_request
+
+        class Resumed(httpx2.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                came = 0
+                try:
+                    for chunk in response.iter_raw():
+                        came += len(chunk)
+                        yield chunk
+                except httpx2.TransportError:
+                    yield send_again(request).read()[came:]
+
+            def close(self) -> None:
+                response.close()
+
+        return httpx2.Response(response.status_code, headers=response.headers, stream=Resumed())
+
+
+def test_a_stream_that_a_transport_resumes_is_one_attempt_that_ends_as_the_app_sees_it(sim: Simulator) -> None:
+    """The app gets a whole stream, and the library looks at nothing that is sent while it reads."""
+    events = [sse(str(event["type"]), event) for event in (START, delta("hello"), LAST_DELTA, STOP)]
+    sim.play(Chunks(tuple(events[:2]), ending=Ending.CLOSE), Chunks(tuple(events)))
+    client = anthropic.Anthropic(
+        base_url=sim.base_url, api_key=API_KEY, http_client=anthropic.DefaultHttpxClient(transport=Resuming())
+    )
+    with capture() as telemetry, client, client.messages.create(**request_of(stream=True)) as stream:
+        assert [event.type for event in stream][-1] == "message_stop"
+    [attempt] = telemetry.attempts
+    assert (attempt.outcome, attempt.stream_complete, len(sim.requests)) == ("completed", True, 2)
 
 
 class FullNextTime(httpx2.HTTPTransport):
