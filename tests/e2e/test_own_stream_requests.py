@@ -19,7 +19,7 @@ from anthropic_otel.testing import Captured, capture
 from support.apps import API_KEY, MODEL, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
-from support.versions import HAS_MIDDLEWARE
+from support.versions import HAS_MIDDLEWARE, TAKES_BODY_IN_BYTES
 
 pytestmark = pytest.mark.usefixtures("waits")
 stack = each_of(SDK_STACKS)
@@ -42,6 +42,12 @@ def bytes_posted(client: Any, driver: Driver, stack: Stack) -> Any:
     """As a proxy passes it on that has not parsed it."""
     options: dict[str, Any] = {"cast_to": stack.module.Response, "options": JSON}
     return driver(client.post(PATH, content=json.dumps(BODY).encode(), **options)).text
+
+
+def body_in_bytes(client: Any, driver: Driver, stack: Stack) -> Any:
+    """The same by an SDK below 1.0."""
+    options: dict[str, Any] = {"cast_to": stack.module.Response, "options": JSON}
+    return driver(client.post(PATH, body=json.dumps(BODY).encode(), **options)).text
 
 
 def text_posted(client: Any, driver: Driver, stack: Stack) -> Any:
@@ -74,7 +80,19 @@ def created(client: Any, driver: Driver, stack: Stack) -> Any:
 
 TAKES_BYTES: Final = "content" in inspect.signature(anthropic.Anthropic.post).parameters
 NO_CONTENT: Final = pytest.mark.skipif(not TAKES_BYTES, reason="this SDK sends no bytes of the app's")
-WAYS: Final = [posted, pytest.param(bytes_posted, marks=NO_CONTENT), text_posted, raw, streamed, created]
+NO_BYTES: Final = (
+    pytest.mark.skipif(not TAKES_BODY_IN_BYTES, reason="this SDK takes no bytes for a body"),
+    pytest.mark.filterwarnings("ignore:Passing raw bytes:DeprecationWarning"),
+)
+WAYS: Final = [
+    posted,
+    pytest.param(bytes_posted, marks=NO_CONTENT),
+    pytest.param(body_in_bytes, marks=NO_BYTES),
+    text_posted,
+    raw,
+    streamed,
+    created,
+]
 
 
 def asked(way: Way, stack: Stack, sim: Simulator, driver: Driver, **options: Any) -> Captured:

@@ -43,6 +43,9 @@ NAMES_OPERATIONS: Final = TRACES_ITSELF
 HAS_MIDDLEWARE: Final = SDK >= (0, 108)
 """Whether a client takes `middleware=`."""
 
+TAKES_BODY_IN_BYTES: Final = (0, 75) <= SDK < (1, 0)
+"""Whether a raw request takes bytes as its `body`, and sends them as they are."""
+
 HAS_TOOL_RUNNER: Final = hasattr(anthropic.Anthropic(api_key="none").beta.messages, "tool_runner")
 """Whether there is `client.beta.messages.tool_runner`."""
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from anthropic_otel._adapters.messages import port_of
-from anthropic_otel._adapters.models import NO_FIELDS, asks_for_stream, model_in, model_in_content
+from anthropic_otel._adapters.models import NO_FIELDS, asks_for_stream, content_in, model_in, model_in_content
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
@@ -141,7 +141,7 @@ _Key = tuple[str | None, bool, str | None, bool, int | None]
 
 def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: object) -> _Key:
     """Returns the key of a call whose operation the SDK's options do not name: of an older SDK, or a raw request."""
-    model = model_in(fields.get("json_data")) or model_in_content(fields.get("content"))
+    model = model_in(fields.get("json_data")) or model_in_content(content_in(fields))
     stream = stream or asks_for_stream(options)
     return _operation(fields), False, model, stream, most if isinstance(most, int) else None
 

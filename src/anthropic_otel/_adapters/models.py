@@ -99,8 +99,15 @@ def asks_for_stream(options: object) -> bool:
     for body in (fields.get("extra_json"), fields.get("json_data")):
         if isinstance(body, Mapping) and "stream" in body:
             return body["stream"] is True
-    content = fields.get("content")
-    return isinstance(content, bytes) and _asks_for_stream(content) is True
+    content = content_in(fields)
+    return content is not None and _asks_for_stream(content) is True
+
+
+def content_in(fields: Mapping[str, Any]) -> bytes | None:
+    """Returns the body in the fields of the SDK's request options that is sent as it is, `None` if it is not bytes."""
+    # Up to 0.125 the body of a raw request may be bytes too.
+    found = (fields.get("content"), fields.get("json_data"))
+    return next((content for content in found if isinstance(content, bytes)), None)
 
 
 def model_in_content(content: object) -> str | None:
