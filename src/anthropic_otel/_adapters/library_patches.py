@@ -224,7 +224,7 @@ class CallPatches(_Patches):
             self.patch_library()
 
     def _patch(self, sdk: Any) -> Iterator[Patch]:
-        """Patches the clients of the SDK module `sdk`, and its classes of raw replies, and yields each patch.
+        """Patches the clients of the SDK module `sdk`, its `APIRequest` and raw replies, and yields each patch.
 
         Yields nothing, and nothing is patched, if no client has a `request` that can be patched.
         """

@@ -35,7 +35,7 @@ _CHAT: Final = "chat"
 _MODALITY: Final = "unknown"
 _MOST_UNREAD: Final = 100
 _LOST: Final = 100 * _MOST_UNREAD
-"""So many entries are in the queue only if the thread that processed it was interrupted while it held the lock."""
+"""With so many entries in the queue and no thread in it, the last one was interrupted while it held the lock."""
 _PATIENCE: Final = 1.0
 """The seconds that a collection waits for an app's thread that processes the queue. That takes some 100 µs."""
 
