@@ -18,9 +18,10 @@ from anthropic_otel.cli.why.pages import pages
 from anthropic_otel.cli.why.printed import Printed
 
 OWN: Final = re.compile(
-    r"(?:^|[\s\"'])([\w.]+) attempt \d+(?: of \d+)? failed after [\d.]+ s: (\w+)(?: \(([^()]*)\))?(, not retried)?"
+    r"(?<![\w.])([\w.]+)( attempt \d+(?: of \d+)?)? failed after [\d.]+ s: (\w+)(?: \(([^()]*)\))?"
+    r"(?(2)|, (?:before any attempt|though its last attempt did not fail|before attempt \d+ was retried))"
 )
-"""Matches the line that the library logs for a failed attempt, as `_otel.logs` writes it."""
+"""Matches the line that the library logs for a failed attempt, or for a call that failed by none (`_otel.logs`)."""
 _NAMED: Final = re.compile(
     r"\b((?:(?:anthropic|litellm|httpx2?|httpcore2?|aiohttp|ssl|socket|botocore|requests|urllib3)\."
     r"(?:\w{1,64}\.){0,6})[A-Z]\w*(?:Error|Exception|Timeout|Expired|Redirects|Protocol|URL|Closed|Disconnected|Mismatch)"
@@ -42,7 +43,7 @@ _NEXT_PAIR: Final = re.compile(r"[\"'],? +[\w.]{1,64}=")
 """Matches the end of a value in logfmt and the name of the next one."""
 WORDS: Final = (
     *("Error", "Timeout", "anthropic.", "litellm.", "httpx", "httpcore", "aiohttp.", "ssl.", "socket.", "botocore."),
-    *("requests.", "urllib3.", " attempt ", "error.", "Request timed out", NO_KEY, LONG_REQUEST),
+    *("requests.", "urllib3.", " failed after ", "error.", "Request timed out", NO_KEY, LONG_REQUEST),
     *("[Errno ", "[WinError ", "[SSL: ", "Event loop is closed"),
 )
 """Texts of which at least one is in every line in which `of_line` finds a failure."""
@@ -74,18 +75,18 @@ def of_line(line: str) -> Iterator[Failure]:
 
 
 def _of_own(found: re.Match[str]) -> Failure:
-    """Returns the failure of a match of `OWN`, the line that the library logs for a failed attempt.
+    """Returns the failure of a match of `OWN`, a line of the library.
 
     Its word is the error type, if that is not a status and has a page; else the last text between commas in the
     parentheses that has a page, such as the API's error code; else the error type. A status without a page becomes
     `3xx`, `4xx` or `5xx`. Its errno is the first text in capitals in the parentheses.
     """
-    beside = [word.strip() for word in (found[3] or "").split(",")]
-    word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[2])
-    if found[2] in pages() and not found[2].isdigit():
-        word = found[2]
+    beside = [word.strip() for word in (found[4] or "").split(",")]
+    word = next((each for each in reversed(beside) if each in pages() and not each.startswith("phase")), found[3])
+    if found[3] in pages() and not found[3].isdigit():
+        word = found[3]
     errno = next((each for each in beside if each.isupper()), None)
-    logged = f"logged by anthropic_otel: {found[2]}" + (f" ({found[3]})" if found[3] else "")
+    logged = f"logged by anthropic_otel: {found[3]}" + (f" ({found[4]})" if found[4] else "")
     page = pages().get(word) or (pages().get(f"{word[0]}xx") if word.isdigit() else None)
     return Failure(logged, "", page.word if page is not None else word, errno)
 
