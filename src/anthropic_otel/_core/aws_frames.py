@@ -41,7 +41,10 @@ _ERROR_TYPES: Final = {
     "validationException": "invalid_request_error",
     "accessDeniedException": "permission_error",
     "resourceNotFoundException": "not_found_error",
-    # Of the service before Bedrock, in refusals only.
+}
+"""The API's error type for each exception of Amazon Bedrock."""
+_REFUSALS: Final = {
+    **_ERROR_TYPES,
     **dict.fromkeys(
         (
             "expiredTokenException",
@@ -57,7 +60,7 @@ _ERROR_TYPES: Final = {
     "serializationException": "invalid_request_error",
     "unknownOperationException": "not_found_error",
 }
-"""The API's error type for each exception of Amazon Bedrock."""
+"""The same for a refusal, which may be of the service before Bedrock too. No frame has the exceptions of that."""
 
 Event = tuple[bytes | None, bytes]
 """The name and the JSON of an event. The name is `None` for a frame that the SDK skips, and without a type."""
@@ -168,7 +171,7 @@ def error_of_header(value: bytes) -> ApiError | None:
     """
     told = _RAISED(value)
     name = told[1].decode("ascii") if told is not None else ""
-    error_type = _ERROR_TYPES.get(name[:1].lower() + name[1:])
+    error_type = _REFUSALS.get(name[:1].lower() + name[1:])
     return ApiError(error_type) if error_type is not None else None
 
 
