@@ -15,12 +15,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anthropic
 
 import anthropic_otel
 from reliability.sdk_http import httpx
+
+T = TypeVar("T")
 
 ALONE: Final[dict[str, Any]] = {"open_telemetry": False} if hasattr(anthropic.Anthropic, "open_telemetry") else {}
 """The options of a client whose SDK makes no spans, so that what is seen is the library's."""
@@ -220,3 +222,16 @@ def interrupted_at(point: int, act: Callable[[], None] = interrupt) -> Iterator[
         yield lines
     finally:
         sys.settrace(before)
+
+
+def apart(work: Callable[..., T], *arguments: Any) -> T:
+    """What `work` returns, which is interrupted, and leaves nothing of that to later tests.
+
+    Interrupted where an `except` begins, Python goes on to take its exception for the one that is being handled, and so
+    for the context of all that is raised later. It keeps that by generator, and forgets it with this one.
+    """
+
+    def run() -> Iterator[T]:
+        yield work(*arguments)
+
+    return next(run())

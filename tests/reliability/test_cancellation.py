@@ -20,7 +20,16 @@ from anthropic_otel._adapters.sending import current_sending
 from anthropic_otel._core.instruments import ATTEMPT_DURATION, ATTEMPT_STARTED, CALL_DURATION
 from anthropic_otel._core.semconv import ATTEMPT_OUTCOME
 from reliability import interrupting
-from reliability.interrupting import ALONE, Interrupt, Lines, SoftTimeLimit, Transport, cancelled_at, interrupted_at
+from reliability.interrupting import (
+    ALONE,
+    Interrupt,
+    Lines,
+    SoftTimeLimit,
+    Transport,
+    apart,
+    cancelled_at,
+    interrupted_at,
+)
 from reliability.sdk_http import httpx
 from support import identities
 from support.apps import request_of
@@ -202,7 +211,7 @@ def check_interrupts(options: dict[str, Any], recorded: Telemetry, stride: int) 
     assert lines.count > 300
     lost = 0
     for point in range(1, lines.count + 1, stride):
-        seen, ran, clean = contextvars.copy_context().run(once, point)
+        seen, ran, clean = contextvars.copy_context().run(apart, once, point)
         # An interrupt in a finalizer is printed by Python, and the app goes on. Without a function there was none: some
         # lines run at every twentieth response only.
         assert seen == "interrupted" or ran.function in ("", "ended", "finalize"), (point, ran.function)
@@ -250,13 +259,14 @@ def test_an_interrupt_while_a_send_begins_leaves_the_request_as_it_was(recorded:
         # What is kept from one request to the next is known from here on.
         send(0)
         for point in itertools.count(1):
-            function, clean = contextvars.copy_context().run(send, point)
+            function, clean = contextvars.copy_context().run(apart, send, point)
             if not function:
                 break
             if function in ("_listen", "set_headers"):
                 seen.add(function)
                 assert clean, (point, function)
     assert seen == {"_listen", "set_headers"}
+    assert sys.exc_info() == (None, None, None)
 
 
 # -- what a signal handler of the app raises ---------------------------------------------------------------------------
@@ -284,7 +294,7 @@ def check_time_limits(recorded: Telemetry, stride: int) -> None:
     assert lines.count > 200
     swallowed = []
     for point in range(1, lines.count + 1, stride):
-        seen, ran = contextvars.copy_context().run(timed_out, point, client)
+        seen, ran = contextvars.copy_context().run(apart, timed_out, point, client)
         # Without a function the run had fewer lines, and nothing was raised.
         if seen != "timed out" and ran.function:
             swallowed.append(ran.function)
