@@ -44,7 +44,7 @@ class AttemptState:
     - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
     - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
     - `redirected`: whether a redirect had come before the send failed; `False` if not known.
-    - `broken`: which response of its send broke, if one is known to have; not set if none is.
+    - `broken`: which response of its send broke, `None` if none is known to have.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
     - `on_end`: called once, with the attempt, after its end was recorded.
     """
@@ -82,7 +82,6 @@ class AttemptState:
         "wall",
     )
 
-    broken: Broken | None
     exception_base: str | None
 
     def __init__(
@@ -119,6 +118,7 @@ class AttemptState:
         self.api_error: ApiError | None = None
         self.cause: Cause | None = None
         self.client_closed = self.redirected = False
+        self.broken: Broken | None = None
         self.exception_type: str | None = None
         self.retry_stop: RetryStop | None = None
         self.duration = 0

@@ -132,56 +132,79 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     if not isinstance(error, Exception):
         # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
         return _CANCELLED
-    name, timeline, request, status = type_name(error), attempt.timeline, attempt.request, attempt.status
+    timeline, request, status = attempt.timeline, attempt.request, attempt.status
     fetching = timeline.phase is Phase.AUTH and (request.emits_events or not request.fetches_credentials)
     succeeded = status is not None and is_success(status) and not fetching
     answer = answer_to_authentication(error) if succeeded else None
     told = timeline.reused is not None or fetching
     phase = timeline.phase if told else Phase.RECEIVE if answer is not None else None
-    proxied, in_tunnel = request.proxy is not None, timeline.tunnelling is False
-    classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
-    cause = classified(error)
-    if _says_nothing(cause):
-        beneath = [classified(each) for each in (failure, replaced(error)) if each is not None]
-        cause = next((each for each in beneath if _says_more(each, cause)), cause)
-    known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
-    # If the network failed after a redirect, the redirect was followed, and the status is that of an earlier hop.
-    # But the redirect was not followed if the send has returned it, or a hook has raised its status. A response that
-    # demanded credentials does not count if these could not be fetched, and none does if a further request of the send
-    # has waited for a connection in vain. Of a hop that broke itself the status is known, but says nothing.
-    broken = getattr(attempt, "broken", None)
-    read = attempt.reading is not None or broken is not None
+    cause = _cause(attempt, error, failure, phase)
+    read = attempt.reading is not None or attempt.broken is not None
     waited = cause.word is NetworkCause.POOL_TIMEOUT and not (read or is_of_authentication(error))
-    returned = read or cause.word is NetworkCause.OTHER or _was_raised(error, status)
-    followed = waited or (known and status is not None and (fetching or (status < 400 and not returned)))
-    if known and not followed and broken is not Broken.HOP:
-        # The status says more than the exception that a transport or the client made of it.
-        return _failed(f"{status}", exception_type=name)
+    # Of a redirect that could not be followed, the status is that of the response that says where to.
+    known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
+    # That of a response that demanded credentials does not count if these could not be fetched, and none does if a
+    # further request of the send has waited for a connection in vain.
+    followed = waited or (known and (fetching or (not read and _was_followed(attempt, error, cause))))
+    if known and not followed and attempt.broken is not Broken.HOP:
+        # The status says more than the exception that a transport or the client made of it. A hop's that broke itself
+        # says nothing.
+        return _failed(f"{status}", exception_type=type_name(error))
     if answer is not None and not is_read_in(error, answer):
         # It has failed after an answer, so that the request was sent, and nothing of the network failed.
         cause = Cause(NetworkCause.APP_EXCEPTION, None, Phase.RECEIVE)
-    if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
-        # The server sent the address that cannot be used.
-        cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
-    if cause.word in _ENDED and cause.errno is None and timeline.send_error is not None:
-        # It was known before that the connection is gone, and of what.
-        cause = timeline.send_error
-    if attempt.client_closed and cause.word in _GONE:
-        # The app closed the connection, which not every transport's exception says.
-        cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
+    cause = _corrected(attempt, cause)
+    answered = status is not None and not followed
     if cause.word is NetworkCause.POOL_TIMEOUT:
         phase = Phase.POOL
-    answered = status is not None and not followed
-    phase = phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT)
     return Ending(
         AttemptOutcome.FAILED,
         cause.word.value,
         cause,
-        name,
+        type_name(error),
         base_name(error),
-        phase=phase,
+        phase=phase or cause.phase or (Phase.RECEIVE if answered else Phase.WAIT),
         of_earlier_hop=followed,
     )
+
+
+def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None, phase: Phase | None) -> Cause:
+    """Returns the cause of `error`; if that leaves open what happened, of the first beneath it that says more.
+
+    `failure` and `phase` are as in `of_exception`: `phase` is the attempt's as far as it is known.
+    """
+    proxied, in_tunnel = attempt.request.proxy is not None, attempt.timeline.tunnelling is False
+    classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
+    cause = classified(error)
+    if not _says_nothing(cause):
+        return cause
+    beneath = [classified(each) for each in (failure, replaced(error)) if each is not None]
+    return next((each for each in beneath if _says_more(each, cause)), cause)
+
+
+def _was_followed(attempt: Attempt, error: BaseException, cause: Cause) -> bool:
+    """Returns whether the attempt's status is of a redirect that was followed before `error` was raised.
+
+    A redirect was followed if the network failed after it. It was not if the send has returned it, or if a hook has
+    raised its status. `False` for any other status. The body of none of its responses was read.
+    """
+    returned = cause.word is NetworkCause.OTHER or _was_raised(error, attempt.status)
+    return attempt.status is not None and attempt.status < 400 and not returned
+
+
+def _corrected(attempt: Attempt, cause: Cause) -> Cause:
+    """Returns the cause by what else the attempt knows of how it failed."""
+    if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
+        # The server sent the address that cannot be used.
+        cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
+    send_error = attempt.timeline.send_error
+    if cause.word in _ENDED and cause.errno is None and send_error is not None:
+        # It was known before that the connection is gone, and of what.
+        cause = send_error
+    if attempt.client_closed and cause.word in _GONE:
+        # The app closed the connection, which not every transport's exception says.
+        cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
+    return cause
 
 
 def _was_raised(error: BaseException, status: int | None) -> bool:
