@@ -298,6 +298,10 @@ def test_frames(before: list[str], after: list[str], cuts: list[int]) -> None:
     _check(pieces(b"".join(FRAMES[name] for name in (*before, *after)), cuts, MAX_KEPT), AwsEventStreamReader())
 
 
+def _refused(code: str) -> bytes:
+    return frame({":message-type": "error", ":error-code": code, ":error-message": "m"}, b"")
+
+
 @pytest.mark.skipif(not _HAS_BOTOCORE, reason="no botocore")
 @pytest.mark.parametrize(
     ("end", "kind"),
@@ -306,7 +310,8 @@ def test_frames(before: list[str], after: list[str], cuts: list[int]) -> None:
         (exception("serviceUnavailableException", "m" * 40_000), "overloaded_error"),
         (exception("modelStreamErrorException"), "api_error"),
         (exception("modelTimeoutException"), "timeout_error"),
-        (frame({":message-type": "error", ":error-code": "InternalFailure", ":error-message": "m"}, b""), OTHER),
+        (_refused("InternalFailure"), "api_error"),
+        (_refused("NewFailure"), OTHER),
     ],
 )
 def test_an_exception_frame_is_raised(end: bytes, kind: str) -> None:

@@ -220,7 +220,7 @@ SDK_WORDS = {
     "stream_unknown_error": "unheard_of_error",
     "bedrock_error_in_chunk_unknown": "unheard_of_error",
     "bedrock_error_frame_throttling": "ThrottlingException",
-    "bedrock_error_frame_unknown": "InternalFailure",
+    "bedrock_error_frame_unknown": "UnheardOfFailure",
     # httpx2 closes the body before it raises what its decoder met, and the SDK's own span ends with that.
     "stream_bad_gzip": None,
 }

@@ -138,7 +138,7 @@ _ERRORS: Final = (
     _error(
         "bedrock_error_frame_unknown",
         "The stream has a frame whose message type is `error`, with an unknown code.",
-        _error_frame("InternalFailure"),
+        _error_frame("UnheardOfFailure"),
         word=OTHER,
     ),
     _exception("modelStreamErrorException", "api_error"),
