@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import anthropic_otel
-from anthropic_otel._adapters import messages
+from anthropic_otel._adapters import message_threads, messages
 from anthropic_otel._adapters.current import RunningCall, only_call_on
 from anthropic_otel._adapters.invocations import Invocations
 from anthropic_otel._core import instruments, semconv
@@ -60,6 +60,23 @@ def _by_name(sim: Simulator) -> str:
 def _post(app: SdkApp, url: str) -> Any:
     """Calls an absolute URL through the SDK, which takes one in the place of a path."""
     return app.driver(app.client.post(url, cast_to=anthropic.types.Message, body=request_of()))
+
+
+def test_a_call_ends_though_an_interrupt_comes_while_its_failure_is_looked_at(
+    app: SdkApp, sim: Simulator, recorded: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app gets the interrupt, and the call is counted as one that failed with its attempt."""
+
+    def interrupted(error: BaseException) -> bool:
+        raise KeyboardInterrupt from error
+
+    sim.play("http_400")
+    recorded.instrument()
+    monkeypatch.setattr(message_threads, "sends_again", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        app.create()
+    [duration] = recorded.points(instruments.CALL_DURATION)
+    assert (duration.count, duration.attributes[semconv.CALL_OUTCOME]) == (1, "failed")
 
 
 def test_the_retry_count_makes_a_request_an_attempt_at_any_host(app: SdkApp, sim: Simulator) -> None:

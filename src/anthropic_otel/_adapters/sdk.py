@@ -145,7 +145,12 @@ class _Running(RunningCall):
         responses is forgotten, all as in `returned`.
         """
         self.leave()
-        self.call.method_raised(error, is_sent_again=message_threads.sends_again(error))
+        is_sent_again = False
+        try:
+            is_sent_again = message_threads.sends_again(error)
+        finally:
+            # Also after an interrupt: a call that does not end is missing in every count.
+            self.call.method_raised(error, is_sent_again=is_sent_again)
         if self.has_middleware:
             self.count_parsed(None)
         self.forget()
