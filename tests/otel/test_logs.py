@@ -196,7 +196,7 @@ def test_a_level_that_is_off_costs_nothing(
 ) -> None:
     """Nothing is computed for a record whose level is off."""
     caplog.set_level(logging.ERROR, LOGGER)
-    monkeypatch.setattr(logs, "_fields", None)
+    monkeypatch.setattr(logs, "_sentence", None)
     scene.answer(scene.attempt(), 529)
     assert caplog.records == []
 

@@ -8,6 +8,7 @@ What is private in the SDK is read through `getattr`, with a default for an SDK 
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from anthropic_otel._core.invocation import ANTHROPIC, Invocation
 from anthropic_otel._core.operations import UNKNOWN, operation_of
 
 _SPAN_PREFIX: Final = "anthropic."
+_NEWEST: Final = (sys.maxsize,)
 _UNCAPPED_RETRY_AFTER: Final = (1, 6)
 _DECODES_EVERY_EVENT: Final = (1, 16)
 _CAPPED_RETRY_AFTER_SECONDS: Final = 60.0
@@ -66,9 +68,10 @@ class Invocations:
     """
 
     def __init__(self, sdk_version: str) -> None:
-        numbers = version_numbers(sdk_version)
+        numbers = version_numbers(sdk_version) or _NEWEST
         self._of_version: Final = Invocation(
-            by_names=bool(numbers) and numbers < _DECODES_EVERY_EVENT, max_retry_after=_max_retry_after(numbers)
+            by_names=numbers < _DECODES_EVERY_EVENT,
+            max_retry_after=_CAPPED_RETRY_AFTER_SECONDS if numbers < _UNCAPPED_RETRY_AFTER else float("inf"),
         )
         # By `id`: a client class may define equality, and then has no hash.
         self._clients: Final[dict[int, _ClientFacts]] = {}
@@ -235,11 +238,3 @@ def _has_tracer(client: Any) -> bool:
     raised, or the global one cannot be loaded.
     """
     return getattr(client, "_tracer", client) is not None
-
-
-def _max_retry_after(numbers: tuple[int, ...]) -> float:
-    """Returns the longest `retry-after` in seconds that an SDK of this version obeys: 60 up to 1.5, else infinity.
-
-    It is infinity too for a version without numbers.
-    """
-    return _CAPPED_RETRY_AFTER_SECONDS if numbers and numbers < _UNCAPPED_RETRY_AFTER else float("inf")

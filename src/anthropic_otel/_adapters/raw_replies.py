@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, Final
 
-from anthropic_otel._adapters.current import RunningCall, current_call
+from anthropic_otel._adapters.current import current_call
 from anthropic_otel._adapters.patches import Function, Patch, patchable
 from anthropic_otel._core import usage
 from anthropic_otel._core.attempt import Attempt
@@ -91,12 +91,6 @@ def _async_parse(original: Function, patch: Patch) -> Function:
         return reply
 
     return parse
-
-
-def _in_middleware() -> RunningCall | None:
-    """Returns the call that is current, if it has a middleware and its method still runs; else `None`."""
-    running = current_call.get()
-    return running if running is not None and running.has_middleware and not running.finished else None
 
 
 def expect(result: Any, source: Attempt | HeldBody | None, *, is_open: bool) -> None:
@@ -178,8 +172,8 @@ def _count(response: Any, source: Attempt | None, reply: Any) -> None:
 
 @guarded(None)
 def _parsed(response: Any, source: Attempt | None, reply: Any) -> None:
-    running = _in_middleware()
-    if running is not None:
+    running = current_call.get()
+    if running is not None and running.has_middleware and not running.finished:
         running.parsed(getattr(response, "http_response", None), reply)
     if source is None:
         return

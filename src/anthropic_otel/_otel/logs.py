@@ -40,7 +40,8 @@ def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) ->
     """
     level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
     if log.isEnabledFor(level):
-        log.log(level, "%s", _sentence(attempt, after, waited), extra=_fields(attempt))
+        fields = {semconv.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count, **spans.facts(attempt)}
+        log.log(level, "%s", _sentence(attempt, after, waited), extra=fields)
 
 
 def call_failed(call: Call, failure: OwnFailure) -> None:
@@ -161,7 +162,3 @@ CODES_WITH_A_PAGE: Final = frozenset(
     }
 )
 """The API's error codes that have a page of `anthropic-otel why` of their own, beside the page of their status."""
-
-
-def _fields(attempt: Attempt) -> dict[str, Any]:
-    return {semconv.HTTP_REQUEST_RESEND_COUNT: attempt.resend_count, **spans.facts(attempt)}
