@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextvars import Token
-from types import TracebackType
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from anthropic_otel._adapters.current import RunningCall, current_call
@@ -53,54 +52,41 @@ class _Stream:
             raise AttributeError(name)
         return getattr(self._body, name)
 
+    @contextmanager
+    def _producing(self) -> Iterator[None]:
+        """Returns a context manager around the production of a chunk: the call is current, and what is raised ends it.
+
+        The held body ends as cancelled by what is no `Exception`, else as failed. The exception goes on.
+        """
+        try:
+            token = current_call.set(self._running)
+            try:
+                yield
+            finally:
+                # A coroutine may be closed in another context than it ran in: nothing of ours is current there.
+                with suppress(ValueError):
+                    current_call.reset(token)
+        except BaseException as error:
+            self._held.fail(error)
+            raise
+
     def __del__(self) -> None:
         held = self.__dict__.get("_held")
         if held is not None:
             finalize(functools.partial(held.end, AttemptOutcome.ABANDONED), self._created_in)
 
 
-class _Producing:
-    """A context manager around the production of one chunk: within it the call is current.
-
-    An exception ends the held body: as completed for `StopIteration` and `StopAsyncIteration`, as cancelled for what is
-    no `Exception`, else as failed. The exception goes on.
-    """
-
-    __slots__ = ("_stream", "_token")
-
-    def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
-        self._token: Token[RunningCall | None] | None = None
-
-    def __enter__(self) -> None:
-        self._token = current_call.set(self._stream._running)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            try:
-                current_call.reset(self._token)
-            except ValueError:
-                self._token = None
-        if error is None:
-            return
-        if isinstance(error, StopIteration | StopAsyncIteration):
-            self._stream._held.end(AttemptOutcome.COMPLETED)
-        else:
-            self._stream._held.fail(error)
-
-
 class _SyncStream(_Stream):
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._body)
         while True:
-            try:
-                with _Producing(self):
+            with self._producing():
+                try:
                     chunk = next(chunks)
-            except StopIteration:
-                return
+                except StopIteration:
+                    break
             yield chunk
+        self._held.end(AttemptOutcome.COMPLETED)
 
     def close(self) -> None:
         try:
@@ -114,12 +100,13 @@ class _AsyncStream(_Stream):
         chunks = self._body.__aiter__()
         try:
             while True:
-                try:
-                    with _Producing(self):
+                with self._producing():
+                    try:
                         chunk = await chunks.__anext__()
-                except StopAsyncIteration:
-                    return
+                    except StopAsyncIteration:
+                        break
                 yield chunk
+            self._held.end(AttemptOutcome.COMPLETED)
         finally:
             # Else the event loop closes it later, in another task.
             if isinstance(chunks, AsyncGenerator):
