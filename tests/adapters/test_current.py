@@ -31,8 +31,8 @@ def test_a_response_is_found_by_its_identity(running: RunningCall) -> None:
     """Of two the attempt of the very one is told."""
     first, second = running.call.begin_attempt(FACTS), running.call.begin_attempt(FACTS)
     opened, answered = Response(), Response()
-    running.opened(opened, first)
-    running.answered(answered, second)
+    running.note(opened, first, is_open=True)
+    running.note(answered, second, is_open=False)
     assert (running.attempt_of(opened), running.answer_in(opened)) == (first, first)
     assert (running.attempt_of(answered), running.answer_in(answered)) == (None, second)
 
@@ -40,8 +40,8 @@ def test_a_response_is_found_by_its_identity(running: RunningCall) -> None:
 def test_a_result_without_a_response_is_of_no_attempt(running: RunningCall) -> None:
     """Also where a middleware has dropped the response that it had opened, which is gone by now."""
     response = Response()
-    running.opened(response, running.call.begin_attempt(FACTS))
-    running.answered(response, running.call.begin_attempt(FACTS))
+    running.note(response, running.call.begin_attempt(FACTS), is_open=True)
+    running.note(response, running.call.begin_attempt(FACTS), is_open=False)
     del response
     assert (running.attempt_of(None), running.answer_in(None)) == (None, None)
 
@@ -50,6 +50,6 @@ def test_a_response_that_allows_no_weak_references_hurts_nobody(running: Running
     """It cannot be found again: to keep it would keep an object of the app alive."""
     response = WithoutReferences()
     attempt = running.call.begin_attempt(FACTS)
-    running.opened(response, attempt)
-    running.answered(response, attempt)
+    running.note(response, attempt, is_open=True)
+    running.note(response, attempt, is_open=False)
     assert (running.attempt_of(response), running.answer_in(response)) == (None, None)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
+from anthropic_otel._adapters import messages
 from anthropic_otel._core.cause_chain import CLIENTS
 from anthropic_otel._core.stack import module_of, package_of
 
@@ -29,10 +30,7 @@ def variable_of_client(name: str) -> Any:
 
     `None` if none of the nearest callers is such a function, or it has no such variable yet.
     """
-    for frame in _callers(_MAX_BETWEEN):
-        if frame.f_code.co_name == _CALLS_HOOKS and package_of(frame) in CLIENTS:
-            return frame.f_locals.get(name)
-    return None
+    return messages.variable_in(_callers(_MAX_BETWEEN), _CALLS_HOOKS, name)
 
 
 def raised_by_transport(error: BaseException) -> BaseException:

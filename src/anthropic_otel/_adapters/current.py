@@ -20,8 +20,8 @@ from anthropic_otel._core.headers import identifier
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.usage import NONE, Usage, of_reply
 
-_Noted = tuple[Callable[[], Any], Attempt]
-"""A function that returns a response while it is alive, and the attempt that has returned it."""
+_Noted = tuple[Callable[[], Any], Attempt, bool]
+"""A function that returns a response while it is alive, the attempt that has returned it, and whether it is open."""
 
 
 class RunningCall:
@@ -39,8 +39,7 @@ class RunningCall:
     """
 
     __slots__ = (
-        "_answered",
-        "_opened",
+        "_noted",
         "_parsed",
         "_token",
         "call",
@@ -69,10 +68,9 @@ class RunningCall:
         self.cast_to: Final = cast_to
         self.model_kept_by: Final = model_kept_by
         self.key: str | None = None
-        self._answered: list[_Noted] = []
         self._parsed: list[tuple[Callable[[], Any], Attempt | None, tuple[Usage, ...]]] = []
         self.http_client_id: Final = id(http_client)
-        self._opened: list[_Noted] = []
+        self._noted: list[_Noted] = []
         self._token: Token[RunningCall | None] | None = None
         _running.add(self)
         self._token = current_call.set(self)
@@ -97,8 +95,7 @@ class RunningCall:
 
         A background task may keep this object alive, but not them.
         """
-        self._opened.clear()
-        self._answered.clear()
+        self._noted.clear()
         self._parsed.clear()
 
     @property
@@ -113,16 +110,17 @@ class RunningCall:
         """
         return self.http_client_id == id(http_client)
 
-    def opened(self, response: Any, attempt: Attempt) -> None:
-        """Notes that `attempt` has returned `response`, with a body that the app may read: open, or a stream in memory.
+    def note(self, response: Any, attempt: Attempt, *, is_open: bool) -> None:
+        """Notes that `attempt` has returned `response`. In a call without a middleware, only open ones are to be noted.
 
-        Keeps only a weak reference to `response`. One that allows none is not found again.
+        One is open if it has a body that the app may read: one that was not read yet, or a stream in memory. Keeps only
+        a weak reference to `response`. One that allows none is not found again.
         """
-        self._opened.append((_reference_to(response), attempt))
+        self._noted.append((_reference_to(response), attempt, is_open))
 
     def attempt_of(self, response: Any) -> Attempt | None:
-        """Returns the attempt that `opened` has noted for this very response; `None` for any other, and for `None`."""
-        return _noted_for(response, self._opened)
+        """Returns the attempt that was noted for this very response, if that was open; else `None`."""
+        return _noted_for(response, [note for note in self._noted if note[2]])
 
     def attempt_of_result(self, result: Any) -> Attempt | None:
         """Returns the attempt that `result` is from, if that is the HTTP library's response or its text.
@@ -133,30 +131,22 @@ class RunningCall:
         `None` without such an attempt.
         """
         if type(result) is not str:
-            return _noted_for(result, (*self._opened, *self._answered))
+            return _noted_for(result, self._noted)
         if self.has_middleware:
             return next((attempt for ref, attempt, _ in self._parsed if ref() is result), None)
-        return self._opened[-1][1] if self._opened else None
-
-    def answered(self, response: Any, attempt: Attempt) -> None:
-        """Notes that `attempt` has returned `response` with its body in memory. For a call with a middleware.
-
-        Keeps only a weak reference to `response`. One that allows none is not found again.
-        """
-        self._answered.append((_reference_to(response), attempt))
+        return self._noted[-1][1] if self._noted else None
 
     def answer_in(self, response: Any) -> Attempt | None:
-        """Returns the attempt that `answered` or `opened` has noted for this very response object.
+        """Returns the attempt that was noted for this very response object.
 
         For any other response, such as one that a middleware has made, returns a noted attempt with the request id in
         its headers. `None` without such an attempt, and for `None`.
         """
-        notes = (*self._answered, *self._opened)
-        attempt = _noted_for(response, notes)
+        attempt = _noted_for(response, self._noted)
         if attempt is not None:
             return attempt
         request_id = _request_id_of(response)
-        return next((one for _, one in notes if one.request_id == request_id), None) if request_id else None
+        return next((one for _, one, _ in self._noted if one.request_id == request_id), None) if request_id else None
 
     def is_from_before(self, response: Any) -> bool:
         """Returns whether `response` has a request id, and no attempt of the call has that: a cache had kept it."""
@@ -210,7 +200,7 @@ def _request_id_of(response: Any) -> str | None:
 def _noted_for(response: Any, notes: Sequence[_Noted]) -> Attempt | None:
     """Returns the first attempt in `notes` with this very response, `None` without one, and for `None`."""
     # The reference to a response that is gone returns `None` too.
-    return next((attempt for ref, attempt in notes if ref() is response), None) if response is not None else None
+    return next((attempt for ref, attempt, _ in notes if ref() is response), None) if response is not None else None
 
 
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)

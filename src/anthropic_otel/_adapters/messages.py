@@ -8,7 +8,8 @@ interface if that list is missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import Any, Final
 
 from anthropic_otel._core import headers
@@ -167,7 +168,7 @@ def request_of_auth_flow(error: BaseException) -> Any:
     It is the request itself, or one for credentials. Not every exception has it, so it is taken from the traceback, as
     in `response_of_failed_read`.
     """
-    return _variable_of_client(error, _AUTH_FLOW, "request")
+    return variable_in(stack(error), _AUTH_FLOW, "request")
 
 
 def answer_to_auth_flow(error: BaseException) -> Any:
@@ -186,16 +187,16 @@ _DEMANDS: Final = (401, 403, 407)
 
 def was_redirected(error: BaseException) -> bool:
     """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
-    response = _variable_of_client(error, _REDIRECTS, "response")
+    response = variable_in(stack(error), _REDIRECTS, "response")
     return getattr(response, "has_redirect_location", False) is True
 
 
-def _variable_of_client(error: BaseException, function: str, name: str) -> Any:
-    """Returns the variable `name` of the outermost call of `function` of an HTTP library in the traceback of `error`.
+def variable_in(frames: Iterable[FrameType], function: str, name: str) -> Any:
+    """Returns the variable `name` of the first of `frames` in which `function` of an HTTP library runs.
 
-    `None` if there is no such call, or it has no such variable yet.
+    `None` if there is no such frame, or it has no such variable yet.
     """
-    for frame in stack(error):
+    for frame in frames:
         if frame.f_code.co_name == function and package_of(frame) in CLIENTS:
             return frame.f_locals.get(name)
     return None

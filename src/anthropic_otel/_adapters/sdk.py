@@ -123,7 +123,7 @@ class _Running(RunningCall):
         response that the app may still parse is remembered, with the attempt that it is from.
         """
         self.leave()
-        call, has_notes = self.call, self._opened or self.has_middleware
+        call, has_notes = self.call, self._noted or self.has_middleware
         call.replied(result, type(result) is str and self._asked_for_no_text())
         body = self._body_of(result) if has_notes else None
         counted, source = False, body if body is not None else call.attempts.completed

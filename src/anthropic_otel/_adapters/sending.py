@@ -152,11 +152,8 @@ class Sending(Send):
         except Exception as error:
             report("Sending.returned", error)
         opened, origin = http_body.received(self, response), self.origin
-        if isinstance(origin, RunningCall):
-            if opened:
-                origin.opened(response, self.attempt)
-            elif origin.has_middleware:
-                origin.answered(response, self.attempt)
+        if isinstance(origin, RunningCall) and (opened or origin.has_middleware):
+            origin.note(response, self.attempt, is_open=opened)
         self._leave(None)
         return response
 
