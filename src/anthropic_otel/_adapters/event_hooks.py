@@ -27,11 +27,11 @@ from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.raw_response import version_of
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
-from anthropic_otel._core.send import Send
+from anthropic_otel._core.send import AttemptSource, Send
 from anthropic_otel._core.timeline import starts_request
 
 HOOKED: Final = "anthropic_otel.hooked"
-"""The name of the request extension that holds the `HookedAttempt` between the hooks."""
+"""The name of the request extension that holds the `HookedSend` between the hooks."""
 
 
 class Awaitable0:
@@ -48,68 +48,62 @@ class Awaitable0:
         yield from ()
 
 
-class HookedAttempt:
-    """An attempt between its request hook and the end of its body, kept by its request. `send` has the attempt.
+class HookedSend(Send):
+    """A send between its request hook and the end of its body, kept by its request.
 
     If it is garbage-collected, as with its request, before the attempt has ended, it ends the attempt: as read after a
     redirect that was not followed, as lost if no response came. After another response the body's wrapper ends it.
     `app_trace` is the app's own `trace` function, `None` without one.
     """
 
-    __slots__ = ("_created_in", "_redirect", "_watched", "app_trace", "send")
+    __slots__ = ("_created_in", "_redirect", "_watched", "app_trace")
 
-    def __init__(self, send: Send, app_trace: Callable[..., Any] | None) -> None:
-        self.send = send
+    def __init__(self, source: AttemptSource, facts: RequestFacts, app_trace: Callable[..., Any] | None) -> None:
         self.app_trace = app_trace
         self._redirect: tuple[RawHeaders, int] | None = None
         """The headers of a redirect that may still be followed, and when it came. `None` without one."""
         self._watched = False
         """Whether the wrapper of the body ends the attempt."""
         self._created_in = fork_generation()
+        # Last: `__del__` also runs after an interrupted `__init__`.
+        super().__init__(source, facts)
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Passes a trace event of the transport to the send, as `Send.trace`. One of a failure ends the attempt.
+        """Handles a trace event of the transport, as `Send.trace` does. One of a failure ends the attempt.
 
         Three failures do not: of a stream that the app leaves early, of a write after which the transport still waits
         for a response, and any of a body whose wrapper ends the attempt. If the transport sends again after a failure,
         another attempt begins. Never raises.
         """
-        send = self.send
-        last = send.attempt
+        last = self.attempt
         if last.ended and starts_request(name):
-            send.sends_again_after_end()
-        send.trace(name, info)
-        if send.attempt is not last:
+            self.sends_again_after_end()
+        super().trace(name, info)
+        if self.attempt is not last:
             # No context of it must stay attached, as of the first one.
-            send.attempt.recorder.send_finished(None)
+            self.attempt.recorder.send_finished(None)
         error = info.get("exception") if name.endswith(".failed") else None
         if self._watched or not isinstance(error, BaseException):
             # The body raises what the app gets to see of it.
             return
         if self._redirect is not None and name.endswith("receive_response_body.failed"):
-            send.attempt.broken = Broken.HOP
+            self.attempt.broken = Broken.HOP
         # If the app leaves a stream early, the closing of the body ends the attempt.
         if not isinstance(error, GeneratorExit) and not _is_kept(name, error):
-            self.send.failed(callers.raised_by_transport(error))
+            self.failed(callers.raised_by_transport(error))
 
-    async def atrace(self, name: str, info: Mapping[str, Any]) -> None:
-        self.trace(name, info)
-
-    def responded(self, response: Any, *, followed: bool) -> None:
+    def received(self, response: Any, *, followed: bool) -> None:
         """Records a response, whose body then ends the attempt, as `http_body.received`.
 
         `followed` is whether it is a redirect that the client may follow. Of such a one only status, HTTP version and
         time are recorded, and the attempt goes on.
         """
         if not followed:
-            self._watched = http_body.received(self.send, response)
+            self._watched = http_body.received(self, response)
             return
-        attempt, headers, version = (
-            self.send.attempt,
-            messages.headers_of(response),
-            response.extensions.get("http_version"),
-        )
+        attempt, headers = self.attempt, messages.headers_of(response)
+        version = response.extensions.get("http_version")
         attempt.responded(response.status_code, headers, version_of(version) if isinstance(version, bytes) else None)
         # The headers of a redirect that is followed do not count, such as those of a rate limit.
         self._redirect = headers, attempt.timeline.clock.now()
@@ -122,37 +116,32 @@ class HookedAttempt:
         if self._redirect is None:
             return False
         self._redirect = None
-        self.send.attempt.begin_hop()
-        self.send.went_through(_proxy_of(request))
+        self.attempt.begin_hop()
+        self.went_through(_proxy_of(request))
         return True
 
-    def __deepcopy__(self, memo: object) -> HookedAttempt:
-        # As `Send` has it. A copy that dies first would end the attempt, too.
-        return self
+    def _end_at_redirect(self, headers: RawHeaders, at: int) -> None:
+        """Ends the send and its attempt as read, after a redirect that was not followed.
+
+        `headers` are those of the redirect, and `at` is when it came, in nanoseconds of the attempt's clock.
+        """
+        self.attempt.recorder.send_finished(headers)
+        self.attempt.end(End.READ, at)
+        self.lost()
 
     def __del__(self) -> None:
-        attempt = self.send.attempt
-        if attempt.ended:
+        attempt = getattr(self, "attempt", None)
+        if attempt is None or attempt.ended:
             return
         if self._redirect is not None:
-            finalize(functools.partial(_end_at_redirect, self.send, *self._redirect), self._created_in)
+            finalize(functools.partial(self._end_at_redirect, *self._redirect), self._created_in)
         elif attempt.status is None:
-            finalize(self.send.lost, self._created_in)
+            finalize(self.lost, self._created_in)
 
 
 def _proxy_of(request: Any) -> str | None:
     """Returns the proxy by which the client sends `request`, whose request hooks it is calling; `None` if not known."""
     return transports.facts_of(callers.variable_of_client("self"), request.url).proxy
-
-
-def _end_at_redirect(send: Send, headers: RawHeaders, at: int) -> None:
-    """Ends the send and its attempt as read, after a redirect that was not followed.
-
-    `headers` are those of the redirect, and `at` is when it came, in nanoseconds of the attempt's clock.
-    """
-    send.attempt.recorder.send_finished(headers)
-    send.attempt.end(End.READ, at)
-    send.lost()
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
@@ -181,7 +170,7 @@ class Hooks:
     @guarded(None)
     def _begin(self, request: Any) -> Callable[[], None] | None:
         hooked = request.extensions.get(HOOKED)
-        if isinstance(hooked, HookedAttempt) and hooked.begins_hop(request):
+        if isinstance(hooked, HookedSend) and hooked.begins_hop(request):
             # It has the extensions of the one before: the attempt and its trace function.
             return None
         app_trace = _forget_last_attempt(request)
@@ -196,11 +185,10 @@ class Hooks:
             _proxy_of(request),
             messages.size_of(request),
         )
-        send = Send(source, facts)
-        messages.set_headers(request, names, send.attempt.recorder.headers)
+        hooked = HookedSend(source, facts, app_trace)
+        messages.set_headers(request, names, hooked.attempt.recorder.headers)
         # The hook returns before the send, so the attempt's context must not stay attached.
-        send.attempt.recorder.send_finished(None)
-        hooked = HookedAttempt(send, app_trace)
+        hooked.attempt.recorder.send_finished(None)
         request.extensions = {**request.extensions, HOOKED: hooked}
         _listen(request, hooked.trace, app_trace, asynchronous=False)
         return lambda: _listen(request, hooked.atrace, app_trace, asynchronous=True)
@@ -218,10 +206,10 @@ class Hooks:
     @guarded(None)
     def _respond(self, response: Any) -> None:
         hooked = response.request.extensions.get(HOOKED)
-        if not isinstance(hooked, HookedAttempt):
+        if not isinstance(hooked, HookedSend):
             return
         redirect = response.has_redirect_location
-        hooked.responded(response, followed=redirect and callers.variable_of_client("follow_redirects") is not False)
+        hooked.received(response, followed=redirect and callers.variable_of_client("follow_redirects") is not False)
 
 
 def _listen(
@@ -237,7 +225,7 @@ def _forget_last_attempt(request: Any) -> Any:
     `None` if the app has none.
     """
     hooked = request.extensions.get(HOOKED)
-    if not isinstance(hooked, HookedAttempt):
+    if not isinstance(hooked, HookedSend):
         return request.extensions.get("trace")
     request.extensions = {name: value for name, value in request.extensions.items() if name not in (HOOKED, "trace")}
     return hooked.app_trace

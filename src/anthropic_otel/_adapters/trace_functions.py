@@ -80,7 +80,7 @@ def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: Mutabl
 
     `now` are the extensions that the request has. Does nothing without such a send.
     """
-    while (later := getattr(send := _send_of(now.get("trace")), "lent", None)) is not None:
+    while (send := _send_of(now.get("trace"))) is not None and (later := send.lent) is not None:
         if later[3] is lent:
             send.lent = (*later[:3], extensions)
             return
@@ -88,10 +88,13 @@ def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: Mutabl
 
 
 def _send_of(trace: Any) -> Any:
-    """Returns the send whose `trace` function this is; `None` for one of the app's own, and for `None`."""
+    """Returns the send whose `trace` function this is; `None` for one of the app's own or of its hooks, and for `None`.
+
+    A recorded send has `lent`, and that of an event hook has not.
+    """
     ours = trace.our_trace if isinstance(trace, _Chained) else trace
     send = getattr(ours, "__self__", None)
-    return send if isinstance(send, Send) else None
+    return send if isinstance(send, Send) and hasattr(send, "lent") else None
 
 
 class _Chained:
