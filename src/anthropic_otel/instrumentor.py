@@ -43,18 +43,13 @@ class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         # Any of several packages is enough, for which OpenTelemetry has no method but the extra `instruments-any`.
         return ()
 
+    @guarded(None)
     def _instrument(self, **kwargs: Any) -> None:
-        _start(kwargs)
+        known: dict[str, Any] = {name: kwargs[name] for name in _PROVIDERS if kwargs.get(name) is not None}
+        anthropic_otel.instrument(**known | _switches(kwargs))
 
     def _uninstrument(self, **kwargs: Any) -> None:
         anthropic_otel.uninstrument()
-
-
-@guarded(None)
-def _start(options: Mapping[str, Any]) -> None:
-    known: dict[str, Any] = {name: options[name] for name in _PROVIDERS if options.get(name) is not None}
-    known.update(_switches(options))
-    anthropic_otel.instrument(**known)
 
 
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:

@@ -165,19 +165,15 @@ class Metrics:
         if names:
             self._rate_limits.received(model, headers, names)
 
+    @guarded(False)
     def measures(self) -> bool:
-        """Returns whether a meter provider has been set by now.
+        """Returns whether a meter provider has been set by now; `False` on a failure.
 
         To be asked when a call or an attempt starts: what starts before there is a provider must not be measured at its
         end either, or more would end than have started.
         """
-        if not self.is_set:
-            self._look_for_provider()
+        self.is_set = self.is_set or not providers.is_unset(metrics.get_meter_provider())
         return self.is_set
-
-    @guarded(None)
-    def _look_for_provider(self) -> None:
-        self.is_set = not providers.is_unset(metrics.get_meter_provider())
 
     # -- bounded values ------------------------------------------------------------------------------------------------
 
