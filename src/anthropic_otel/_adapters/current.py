@@ -120,7 +120,7 @@ class RunningCall:
 
     def attempt_of(self, response: Any) -> Attempt | None:
         """Returns the attempt that was noted for this very response, if that was open; else `None`."""
-        return _noted_for(response, [note for note in self._noted if note[2]])
+        return _noted_for(response, self._noted, only_open=True)
 
     def attempt_of_result(self, result: Any) -> Attempt | None:
         """Returns the attempt that `result` is from, if that is the HTTP library's response or its text.
@@ -131,7 +131,7 @@ class RunningCall:
         `None` without such an attempt.
         """
         if type(result) is not str:
-            return _noted_for(result, self._noted)
+            return _noted_for(result, self._noted, only_open=False)
         if self.has_middleware:
             return next((attempt for ref, attempt, _ in self._parsed if ref() is result), None)
         return self._noted[-1][1] if self._noted else None
@@ -142,7 +142,7 @@ class RunningCall:
         For any other response, such as one that a middleware has made, returns a noted attempt with the request id in
         its headers. `None` without such an attempt, and for `None`.
         """
-        attempt = _noted_for(response, self._noted)
+        attempt = _noted_for(response, self._noted, only_open=False)
         if attempt is not None:
             return attempt
         request_id = _request_id_of(response)
@@ -197,10 +197,13 @@ def _request_id_of(response: Any) -> str | None:
     return identifier(headers_of(response).get(b"request-id")) if known else None
 
 
-def _noted_for(response: Any, notes: Sequence[_Noted]) -> Attempt | None:
+def _noted_for(response: Any, notes: Sequence[_Noted], *, only_open: bool) -> Attempt | None:
     """Returns the first attempt in `notes` with this very response, `None` without one, and for `None`."""
-    # The reference to a response that is gone returns `None` too.
-    return next((attempt for ref, attempt, _ in notes if ref() is response), None) if response is not None else None
+    if response is None:
+        # The reference to a response that is gone returns `None` too.
+        return None
+    found = (attempt for ref, attempt, is_open in notes if ref() is response and (is_open or not only_open))
+    return next(found, None)
 
 
 current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel_call", default=None)
