@@ -129,6 +129,32 @@ ROWS: Final = (
             "what_an_auth_flow_raises_after_a_401_is_not_the_apis_failure",
         ),
     ),
+    Row(
+        "An auth flow of the app that raises after an answer",
+        (),
+        _named(
+            f"{_E2E}test_redirects_and_auth.py::test_",
+            "what_an_auth_flow_raises_after_an_answer_is_the_apps "
+            "a_status_that_demands_no_credentials_wins_over_an_auth_flow "
+            "an_answer_that_breaks_as_an_auth_flow_reads_it_is_the_networks",
+        ),
+    ),
+    Row(
+        "A request that cannot be written, and gets no answer",
+        (),
+        (f"{_NOT_SENT}test_a_request_that_cannot_be_written_is_no_timeout",),
+    ),
+    Row(
+        "A refusal of Bedrock, which names its exception in a header",
+        (),
+        _named(
+            f"{_E2E}test_platform_wire.py::test_a_refusal_of_bedrock_is_told_by_its_header",
+            "[sync-403-ExpiredTokenException:http://internal.amazon.com/coral/com.amazon.coral.service/-"
+            "authentication_error-whole-Bedrock] "
+            "[async-400-ServiceQuotaExceededException:http://internal.amazon.com/coral/com.amazon.bedrock/-"
+            "rate_limit_error-stream-Bedrock]",
+        ),
+    ),
     Row("A host with letters beyond ASCII", (), (f"{_NOT_SENT}test_an_international_host_is_no_proxy",)),
     Row(
         "A response of an earlier hop, before the network failed",
