@@ -243,6 +243,50 @@ def test_an_interrupt_at_any_line_is_the_apps(options: dict[str, Any], recorded:
     check_interrupts(options, recorded, stride=1)
 
 
+LOOKING = frozenset({"_look_at_failure", "_variable_of_client", "broken_response", "_leave", "was_redirected"})
+"""Where a failed send is looked at."""
+
+
+def _unended(recorded: Telemetry) -> float:
+    """How many attempts have started and not ended."""
+    started = sum(point.sum for point in recorded.points(ATTEMPT_STARTED))
+    return started - sum(point.count for point in recorded.points(ATTEMPT_DURATION))
+
+
+class Unreachable(Transport):
+    """Connects to no server."""
+
+    def __init__(self) -> None:
+        super().__init__(200)
+
+    def handle_request(self, request: Any) -> Any:
+        raise httpx.ConnectError(f"no {request.url.host}")
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("stride", [31, pytest.param(1, marks=pytest.mark.slow)])
+def test_an_interrupt_while_a_failed_send_is_looked_at_ends_the_attempt(recorded: Telemetry, stride: int) -> None:
+    """What the exception says is read before the attempt ends, which takes most of its lines."""
+    recorded.instrument()
+    client = interrupting.client(Unreachable(), max_retries=0, **ALONE)
+
+    def once(point: int) -> Lines:
+        with interrupted_at(point) as lines, suppress(Interrupt, anthropic.APIConnectionError):
+            client.messages.create(**request_of())
+        return lines
+
+    once(0)
+    looked_at, unended = 0, 0.0
+    for point in range(1, once(0).count + 1, stride):
+        before = _unended(recorded)
+        ran = contextvars.copy_context().run(apart, once, point)
+        if ran.function in LOOKING:
+            looked_at += 1
+            unended += _unended(recorded) - before
+    assert looked_at > 0
+    assert unended == 0
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_while_a_send_begins_leaves_the_request_as_it_was(recorded: Telemetry) -> None:
     """Without our `trace` function, by which the request and its client would stay alive, and in no current send."""

@@ -162,8 +162,11 @@ class Sending(Send):
 
         It may be called after an interrupted `returned`, and is when an interrupt comes as the send begins.
         """
-        self._leave(error)
-        self.failed(error)
+        try:
+            self._leave(error)
+        finally:
+            # Also after another interrupt: an end that is not recorded is missing in every count.
+            self.failed(error)
 
     def _leave(self, error: BaseException | None) -> None:
         """Makes the send no longer current, and restores the extensions of its request, and of those it became.
