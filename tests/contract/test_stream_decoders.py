@@ -310,8 +310,7 @@ def _refused(code: str) -> bytes:
         (exception("serviceUnavailableException", "m" * 40_000), "overloaded_error"),
         (exception("modelStreamErrorException"), "api_error"),
         (exception("modelTimeoutException"), "timeout_error"),
-        (_refused("InternalFailure"), "api_error"),
-        (_refused("NewFailure"), OTHER),
+        (_refused("InternalFailure"), OTHER),
     ],
 )
 def test_an_exception_frame_is_raised(end: bytes, kind: str) -> None:
