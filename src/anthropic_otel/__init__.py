@@ -51,16 +51,17 @@ def instrument(
 
     Without a `client`: those of every SDK client, existing or made later, sync or async, on every platform; and each
     request of another `httpx` or `httpx2` client that has an `anthropic-version` header, or whose path names a model of
-    Anthropic's on Bedrock or Vertex, as an attempt without a call.
-    With one: those of that client and its copies by `with_options`.
+    Anthropic's on Bedrock or Vertex, as an attempt without a call. With one: those of that client and its copies by
+    `with_options`.
 
     Imports the SDK, `httpx` and `httpx2`, those that are installed, and patches on their classes: `send` of the HTTP
     clients; `request` and `_build_request` of the SDK's clients, before 2.6 also `copy` and `with_options` of those of
-    Bedrock; and `parse` of its raw responses. What is not recorded passes through. A second call for the process, or
-    for the same client, keeps the options of the first, so call `uninstrument()` before it; only `export` still applies
-    with a `client`. A client whose HTTP client was given to `instrument_http_client` keeps the options of that, and its
-    calls are recorded too. Warns, and records nothing, if neither `httpx` nor `httpx2` can be imported; warns too if
-    Python runs without its GIL. May be called in any thread.
+    Bedrock; `parse` of its raw responses; and `__init__` of the `APIRequest` that its middlewares get. What is not
+    recorded passes through. A second call for the process, or for the same client, keeps the options of the first, so
+    call `uninstrument()` before it; only `export` still applies with a `client`. A client whose HTTP client was given
+    to `instrument_http_client` keeps the options of that, and its calls are recorded too. Warns, and records nothing,
+    if neither `httpx` nor `httpx2` can be imported; warns too if Python runs without its GIL. May be called in any
+    thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.
