@@ -88,7 +88,9 @@ class HookedSend(Send):
             # The body raises what the app gets to see of it.
             return
         if self._redirect is not None and name.endswith("receive_response_body.failed"):
+            # It is not followed, so that its headers count.
             self.attempt.broken = Broken.HOP
+            self.attempt.recorder.send_finished(self._redirect[0])
         # If the app leaves a stream early, the closing of the body ends the attempt.
         if not isinstance(error, GeneratorExit) and not _is_kept(name, error):
             self.failed(callers.raised_by_transport(error))
