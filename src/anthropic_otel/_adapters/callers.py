@@ -23,6 +23,8 @@ _MAX_BETWEEN: Final = 12
 """How many frames of the app's own are passed over at most, such as of a hook that calls ours."""
 _MAX_POOL: Final = 40
 """The same for those of the connection pool, between a trace function and the transport."""
+_RAISING: Final = ("._transports.default", "._models")
+"""The modules of transports and responses. Of an async body that is read in vain, the transport has no frame then."""
 
 
 def variable_of_client(name: str) -> Any:
@@ -38,12 +40,13 @@ def raised_by_transport(error: BaseException) -> BaseException:
 
     `error` is what the pool raised. If it is of httpcore, the result is a new exception with the same text and with
     `error` as its cause, of the HTTP library's class that has the same name as the class of `error`. Else, if there is
-    no such class, and if no transport of an HTTP library is among the nearest callers, the result is `error`.
+    no such class, and if neither a transport of an HTTP library nor its response, which reads its body, is among the
+    nearest callers, the result is `error`.
     """
     if not type(error).__module__.startswith("httpcore"):
         return error
     for frame in _callers(_MAX_POOL):
-        if module_of(frame).endswith("._transports.default") and package_of(frame) in CLIENTS:
+        if module_of(frame).endswith(_RAISING) and package_of(frame) in CLIENTS:
             cls = getattr(sys.modules[package_of(frame)], type(error).__name__, None)
             if isinstance(cls, type) and issubclass(cls, Exception):
                 raised = cls(str(error))
