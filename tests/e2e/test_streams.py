@@ -12,9 +12,9 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.simulator import Endpoint, Simulator
+from anthropic_otel.simulator import Simulator
 from support import identities
-from support.apps import SdkApp, request_of
+from support.apps import SdkApp, instrumented_app, request_of
 from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack, each_of
@@ -92,11 +92,8 @@ stack = each_of(SDK_STACKS)
 @pytest.fixture
 def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
     """An instrumented app, with a client that is older than the instrumentation."""
-    with Driver(asynchronous=stack.asynchronous) as driver:
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        recorded.instrument()
+    with instrumented_app(stack, sim.base_url, recorded) as app:
         yield app
-        app.close()
 
 
 def ways(*them: Way) -> pytest.MarkDecorator:

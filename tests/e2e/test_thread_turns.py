@@ -9,10 +9,9 @@ import anthropic
 import pytest
 
 from anthropic_otel._core import instruments, semconv
-from anthropic_otel.simulator import Endpoint, Reply, Simulator
+from anthropic_otel.simulator import Reply, Simulator
 from support import identities
-from support.apps import MODEL, SdkApp
-from support.driver import Driver
+from support.apps import MODEL, SdkApp, instrumented_app
 from support.stacks import SDK_STACKS, Stack, each_of
 from support.telemetry import Telemetry
 from support.versions import HAS_MESSAGE_THREADS
@@ -32,11 +31,8 @@ def refusal(code: str) -> Reply:
 @pytest.fixture
 def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
     """An instrumented app."""
-    with Driver(asynchronous=stack.asynchronous) as driver:
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        recorded.instrument()
+    with instrumented_app(stack, sim.base_url, recorded) as app:
         yield app
-        app.close()
 
 
 def turn(app: SdkApp, thread: Any, way: str) -> Any:

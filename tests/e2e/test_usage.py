@@ -19,7 +19,7 @@ from anthropic_otel._core import instruments
 from anthropic_otel.simulator import Chunks, Cut, Ending, Endpoint, ErrorEvent, Point, Reply, Simulator
 from anthropic_otel.testing import Usage, capture
 from support import usage
-from support.apps import MODEL, SdkApp, request_of
+from support.apps import MODEL, SdkApp, instrumented_app, request_of
 from support.driver import Driver
 from support.stacks import SDK_STACKS, Stack
 from support.streams import MESSAGE, sse
@@ -80,11 +80,8 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture
 def app(stack: Stack, sim: Simulator, recorded: Telemetry) -> Iterator[SdkApp]:
     """An instrumented app on that stack."""
-    with Driver(asynchronous=stack.asynchronous) as driver:
-        app = SdkApp(stack, Endpoint(sim.base_url), driver, recorded)
-        recorded.instrument()
+    with instrumented_app(stack, sim.base_url, recorded) as app:
         yield app
-        app.close()
 
 
 @pytest.mark.parametrize("way", WAYS)

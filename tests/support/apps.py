@@ -7,6 +7,8 @@ an option of its client.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import anthropic
@@ -120,6 +122,16 @@ class SdkApp(_OnHttpClient):
     def events(self, content: str = PROMPT, **more: Any) -> list[Any]:
         """The events of a streaming call of `messages.create`, read to its end."""
         return self.driver.read(self.create(content, stream=True, **more))
+
+
+@contextmanager
+def instrumented_app(stack: Stack, url: str, telemetry: Telemetry) -> Iterator[SdkApp]:
+    """An app on the SDK with `url` as its base URL, whose client is older than the instrumentation of the process."""
+    with Driver(asynchronous=stack.asynchronous) as driver:
+        app = SdkApp(stack, Endpoint(url), driver, telemetry)
+        telemetry.instrument()
+        yield app
+        app.close()
 
 
 class BareApp(_OnHttpClient):
