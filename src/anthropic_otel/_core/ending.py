@@ -171,7 +171,7 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None, phase: Phase | None) -> Cause:
     """Returns the cause of `error`; if that leaves open what happened, of the first beneath it that says more.
 
-    `failure` and `phase` are as in `of_exception`: `phase` is the attempt's as far as it is known.
+    `failure` is as in `of_exception`. `phase` is the one in which the attempt failed, `None` if it is not known.
     """
     proxied, in_tunnel = attempt.request.proxy is not None, attempt.timeline.tunnelling is False
     classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
@@ -185,15 +185,15 @@ def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None
 def _was_followed(attempt: Attempt, error: BaseException, cause: Cause) -> bool:
     """Returns whether the attempt's status is of a redirect that was followed before `error` was raised.
 
-    A redirect was followed if the network failed after it. It was not if the send has returned it, or if a hook has
-    raised its status. `False` for any other status. The body of none of its responses was read.
+    A redirect was followed if the network failed after it. It was not if a hook has raised its status. `False` for any
+    other status. To be called only if no body was being read, as the send has returned a redirect whose body was.
     """
     returned = cause.word is NetworkCause.OTHER or _was_raised(error, attempt.status)
     return attempt.status is not None and attempt.status < 400 and not returned
 
 
 def _corrected(attempt: Attempt, cause: Cause) -> Cause:
-    """Returns the cause by what else the attempt knows of how it failed."""
+    """Returns `cause` as corrected by what else the attempt knows: the three that `of_exception` names."""
     if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
         # The server sent the address that cannot be used.
         cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
