@@ -50,12 +50,14 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Collects the garbage of a module's tests when they are over, so that no later test is told of it.
 
     The HTTP libraries leave sockets that broke to the collector. Not in a fixture: the last test holds something still.
+    What is left has been imported or is pytest's, and stays: later collections need not go through it.
     """
     done = yield
     if nextitem is None or nextitem.path != item.path:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             collect_garbage()
+        gc.freeze()
     return done
 
 
