@@ -22,9 +22,11 @@ from typing import Any, Final
 
 from benchmarks import floor, instructions, report, variants, workload
 
-_INSTALLED: Final = ("nothing", "floor", "ours", "httpx2")
+_INSTALLED: Final = ("nothing", "floor", "by hand", "ours", "httpx2")
 _COLD: Final = "create, cold"
 _CASES: Final = ("create", "create, async", _COLD)
+_PEERS: Final = ("floor", "by hand", "httpx2")
+"""What the library is compared with."""
 _ROUNDS: Final = 12
 _WARM: Final = 300
 _BATCHES: Final = 8
@@ -73,9 +75,11 @@ def _cold(call: Callable[[], None], flush: Callable[[], None], calls: int) -> fl
 
 def _measured(name: str, rounds: int, calls: int) -> dict[str, list[float]]:
     """Returns the µs of a call by what is installed, a figure for each process."""
-    found: dict[str, list[float]] = {install: [] for install in _INSTALLED}
+    # What is written by hand is for the sync client only.
+    installed = [install for install in _INSTALLED if install != "by hand" or "async" not in name]
+    found: dict[str, list[float]] = {install: [] for install in installed}
     for _ in range(rounds):
-        for install in random.sample(_INSTALLED, len(_INSTALLED)):
+        for install in random.sample(installed, len(installed)):
             command = [sys.executable, "-m", "benchmarks.steady", "--child", install, "--case", name]
             done = subprocess.run([*command, "--calls", str(calls)], capture_output=True, text=True, check=True)
             found[install].append(float(done.stdout))
@@ -86,8 +90,9 @@ def _row(name: str, found: dict[str, list[float]]) -> tuple[str, ...]:
     bare = mean(found["nothing"])
     added = {install: mean(times) - bare for install, times in found.items()}
     error = stdev(found["ours"]) / len(found["ours"]) ** 0.5
-    ratios = (f"{added['ours'] / added[peer]:.2f}" for peer in ("floor", "httpx2"))
-    return (name, f"{bare:.0f}", *(f"{added[install]:.0f}" for install in _INSTALLED[1:]), f"{error:.0f}", *ratios)
+    shown = (f"{added[install]:.0f}" if install in added else "-" for install in _INSTALLED[1:])
+    ratios = (f"{added['ours'] / added[peer]:.2f}" if peer in added else "-" for peer in _PEERS)
+    return (name, f"{bare:.0f}", *shown, f"{error:.0f}", *ratios)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -105,7 +110,8 @@ def main(given: Sequence[str] | None = None) -> int:
         return 0
     rounds, calls = (2, 2) if options.tiny else (_ROUNDS, _CALLS)
     rows = [_row(name, _measured(name, rounds, calls)) for name in (_CASES[1:] if options.tiny else _CASES)]
-    header = ("case", "off", "+ floor", "+ ours", "+ httpx2", "error of ours", "ours / floor", "ours / httpx2")
+    shown = (f"+ {install}" for install in _INSTALLED[1:])
+    header = ("case", "off", *shown, "error of ours", *(f"ours / {peer}" for peer in _PEERS))
     print(report.table(header, rows))
     return 0
 
