@@ -25,6 +25,7 @@ SAMPLE: Final = (
     "http_307_unfollowed",
     "redirect_gateway",
     "redirect_refused",
+    "redirect_body_reset",
     "json_error",
     "connection_refused",
     "body_reset",
