@@ -26,13 +26,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import floor, foreign, report, variants, workload
+from benchmarks import floor, foreign, plain, report, variants, workload
 from benchmarks.workload import Case
 
 CREATES: Final = ("create", "create, no call span of the SDK's", "create, async", "create, unsampled")
 STREAMS: Final = ("stream of 1", "stream of 200", "stream of 1, async", "stream of 200, async")
 USAGE: Final = "create, usage"
 """A create with and without the counting of tokens."""
+PLAINLY: Final = "create, plainly"
+"""A create with the plain version of each of the library's shortcuts."""
 _NO_USAGE: Final = "ours without usage"
 _FOREIGN: Final = "foreign, "
 """What the names of the cases of `foreign` begin with: requests that are no attempts."""
@@ -102,6 +104,8 @@ def _installed(name: str) -> tuple[str, ...]:
         return ("nothing", "ours")
     if name == USAGE:
         return ("nothing", _NO_USAGE, "ours")
+    if name == PLAINLY:
+        return ("nothing", "ours", *(plain.PREFIX + version for version in plain.VERSIONS))
     return tuple(install for install in _INSTALLED if install != "by hand" or name in _BY_HAND)
 
 

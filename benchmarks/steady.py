@@ -23,14 +23,14 @@ from typing import Any, Final
 from benchmarks import floor, instructions, report, variants, workload
 
 _INSTALLED: Final = ("nothing", "floor", "by hand", "ours", "httpx2")
-_COLD: Final = "create, cold"
-_CASES: Final = ("create", "create, async", _COLD)
+COLD: Final = "create, cold"
+_CASES: Final = ("create", "create, async", COLD)
 _PEERS: Final = ("floor", "by hand", "httpx2")
 """What the library is compared with."""
 _ROUNDS: Final = 12
 _WARM: Final = 300
 _BATCHES: Final = 8
-_CALLS: Final = 200
+CALLS: Final = 200
 """How many calls are timed in one go. A process tells the median of its batches."""
 _OTHER_MEMORY: Final = 48 << 20
 """Bytes, more than a processor's caches hold."""
@@ -49,7 +49,7 @@ def _child(name: str, install: str, calls: int) -> None:
     # A full collection goes through all that was imported. It falls into one process and not into another.
     gc.collect()
     gc.freeze()
-    if name == _COLD:
+    if name == COLD:
         print(_cold(lambda: workload.repeat(case, client, 1, after, loop), flush, calls * 2))
         return
     batches = []
@@ -73,10 +73,11 @@ def _cold(call: Callable[[], None], flush: Callable[[], None], calls: int) -> fl
     return median(times)
 
 
-def _measured(name: str, rounds: int, calls: int) -> dict[str, list[float]]:
-    """Returns the µs of a call by what is installed, a figure for each process."""
-    # What is written by hand is for the sync client only.
-    installed = [install for install in _INSTALLED if install != "by hand" or "async" not in name]
+def measured(name: str, installed: Sequence[str], rounds: int, calls: int) -> dict[str, list[float]]:
+    """Returns the µs of CPU time of a call by what is installed, in the order of `installed`, one for each process.
+
+    There are `rounds` processes for each. One makes eight times `calls` calls, with cold caches twice as many.
+    """
     found: dict[str, list[float]] = {install: [] for install in installed}
     for _ in range(rounds):
         for install in random.sample(installed, len(installed)):
@@ -86,13 +87,22 @@ def _measured(name: str, rounds: int, calls: int) -> dict[str, list[float]]:
     return found
 
 
+def _installed(name: str) -> list[str]:
+    # What is written by hand is for the sync client only.
+    return [install for install in _INSTALLED if install != "by hand" or "async" not in name]
+
+
+def error_of(times: Sequence[float]) -> float:
+    """Returns the standard error of the mean of `times`."""
+    return float(stdev(times) / len(times) ** 0.5)
+
+
 def _row(name: str, found: dict[str, list[float]]) -> tuple[str, ...]:
     bare = mean(found["nothing"])
     added = {install: mean(times) - bare for install, times in found.items()}
-    error = stdev(found["ours"]) / len(found["ours"]) ** 0.5
     shown = (f"{added[install]:.0f}" if install in added else "-" for install in _INSTALLED[1:])
     ratios = (f"{added['ours'] / added[peer]:.2f}" if peer in added else "-" for peer in _PEERS)
-    return (name, f"{bare:.0f}", *shown, f"{error:.0f}", *ratios)
+    return (name, f"{bare:.0f}", *shown, f"{error_of(found['ours']):.0f}", *ratios)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -101,15 +111,16 @@ def main(given: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.steady", description="A create, where nothing is taken off."
     )
     parser.add_argument("--tiny", action="store_true", help="few calls of all cases but the first, which say nothing")
-    parser.add_argument("--child", choices=_INSTALLED, help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=variants.INSTALL, help=argparse.SUPPRESS)
     parser.add_argument("--case", default=_CASES[0], help=argparse.SUPPRESS)
-    parser.add_argument("--calls", type=int, default=_CALLS, help=argparse.SUPPRESS)
+    parser.add_argument("--calls", type=int, default=CALLS, help=argparse.SUPPRESS)
     options = parser.parse_args(given)
     if options.child:
         _child(options.case, options.child, options.calls)
         return 0
-    rounds, calls = (2, 2) if options.tiny else (_ROUNDS, _CALLS)
-    rows = [_row(name, _measured(name, rounds, calls)) for name in (_CASES[1:] if options.tiny else _CASES)]
+    rounds, calls = (2, 2) if options.tiny else (_ROUNDS, CALLS)
+    cases = _CASES[1:] if options.tiny else _CASES
+    rows = [_row(name, measured(name, _installed(name), rounds, calls)) for name in cases]
     shown = (f"+ {install}" for install in _INSTALLED[1:])
     header = ("case", "off", *shown, "error of ours", *(f"ours / {peer}" for peer in _PEERS))
     print(report.table(header, rows))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
 
+from benchmarks import plain
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -83,6 +85,14 @@ def _ours(**options: Any) -> Callable[[], None]:
     return install
 
 
+def _plainly(name: str) -> Callable[[], None]:
+    def install() -> None:
+        _ours()()
+        plain.install(name)
+
+    return install
+
+
 def _undone() -> None:
     from benchmarks.workload import Case, make_client, run
 
@@ -119,6 +129,7 @@ INSTALL: dict[str, Callable[[], None]] = {
     "ours without metrics": _ours(metrics=False),
     "ours without logs": _ours(logs=False),
     "ours without usage": _ours(usage=False),
+    **{plain.PREFIX + name: _plainly(name) for name in plain.VERSIONS},
     "undone": _undone,
     "floor": _nothing,
     "by hand": _by_hand,
