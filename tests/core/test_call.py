@@ -671,6 +671,17 @@ def test_an_attempt_after_an_answer_has_no_backoff(call: Call, clock: ManualCloc
     assert (call.attempts.count, call.attempts.retries) == (2, 0)
 
 
+def test_what_a_transport_sends_again_is_no_retry_of_an_attempt_beside_it(call: Call, notes: Notes) -> None:
+    """A transport that repeats an answered request does not retry another attempt whose refusal is being read."""
+    beside = call.begin_attempt(FACTS)
+    beside.responded(529, {})
+    again = call.begin_attempt(FACTS, by_transport=True)
+    assert again.retry is not None
+    assert (again.retry.reason, call.attempts.retries) == ("fallback", 0)
+    beside.end(End.READ)
+    assert beside not in notes.after
+
+
 def test_each_failure_beside_another_is_decided(call: Call, notes: Notes) -> None:
     """Two attempts that were under way at once and both failed before the next one were both retried."""
     first, second = call.begin_attempt(FACTS), call.begin_attempt(FACTS)

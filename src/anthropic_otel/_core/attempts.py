@@ -20,7 +20,7 @@ _MOST_FAILURES: Final = 16
 class Attempts:
     """The attempts of one call, which `invocation` describes. They may end in any thread.
 
-    - `count`: how many have started. `retries`: how many of them followed a failed one.
+    - `count`: how many have begun. `retries`: how many of them are retries, so neither the first one nor a fallback.
     - `failed_count`: how many have failed before the end of the call. One whose answer a middleware
       rejected, or that it stopped, counts if the SDK then retried.
     - `completed`: the one that completed last, before the end of the call. `None` without one, and after `forget`.
@@ -35,24 +35,26 @@ class Attempts:
     undecided: list[Attempt] = field(default_factory=list)
     _last_failed: Attempt | None = None
     _last_ended: Attempt | None = None
-    """The attempt that ended last. A parsed reply is from it if none completed."""
+    """The attempt that ended last before the end of the call, but for failed ones that were `_retried`."""
     # Tuples, as those of most calls are empty, for which nothing is made.
     _answered_failures: tuple[Attempt, ...] = ()
     _retried: tuple[Attempt, ...] = ()
-    """The attempts that were retried while their body was open, as it is still. Their end decides nothing."""
+    """The attempts that were retried while their body was open, and that have not failed since."""
     _own_retries: int = 0
     """How many of `retries` the SDK or a middleware has sent, and not a transport."""
     _sdk_retries: int = 0
-    """How often the SDK itself has retried: by its number where a middleware sends too, else counted."""
+    """How many retries the SDK itself has sent: the highest `retry_count` that `begin` was passed.
+
+    Each attempt that was begun without one adds 1, but for the first, and for those that a transport sent again.
+    """
 
     def ended(self, attempt: Attempt, late: bool) -> None:
         """Records an attempt that has ended: a failed one as undecided, and what the call's outcome is made from.
 
-        A failed one that was retried before its body ended is reported as retried. It is counted as failed, but is
-        neither undecided nor the one that failed last.
+        A failed one that was retried before its body ended is reported as retried. It is counted in `failed_count`, but
+        is neither undecided nor the one that failed last.
 
-        `late` is whether its call had ended before: then it is not counted for the outcome, but is undecided if it has
-        failed.
+        `late` is whether its call had ended before: then all that is done is that a failed one becomes undecided.
         """
         failed = attempt.outcome is AttemptOutcome.FAILED
         if failed:
@@ -74,22 +76,23 @@ class Attempts:
         self._last_ended = attempt
 
     def forget(self) -> None:
-        """Forgets the attempts, but not the undecided ones: an object that keeps the call does not keep them alive."""
+        """Drops all references to attempts but `undecided`, as an object of the app may keep the call alive."""
         self._last_ended = self._last_failed = self.completed = None
         self._answered_failures = self._retried = ()
 
     @property
     def last_unretried(self) -> Attempt | None:
-        """The attempt that failed last, `None` if none has failed or another attempt followed.
+        """The attempt that failed last. `None` if none has failed, if another has begun since, and after `forget`.
 
-        Not one that was retried while its body was open. `None` too after `forget`.
+        Never one that was retried while its body was open.
         """
         return self._last_failed if self.undecided else None
 
     def failure_with(self, answer: tuple[int, str | None]) -> Attempt | None:
-        """Returns the failed attempt whose response has that status and request id, `None` without such a one.
+        """Returns the first failed attempt whose response has the status and request id `answer`, `None` without one.
 
-        Of a call with many failures only the last sixteen are known. `None` too for an `answer` without a request id.
+        Searches the last sixteen that failed with a request id before the end of the call. `None` too if `answer` has
+        no request id, and after `forget`.
         """
         found = (one for one in self._answered_failures if (one.status, one.request_id) == answer)
         return next(found, None)
@@ -106,9 +109,10 @@ class Attempts:
         return answer if answer.reading is None else None
 
     def had_failed_before(self, answering: Attempt | None) -> bool:
-        """Returns whether an attempt had failed when `answering` was sent, the one whose body the method returned.
+        """Returns the `after_failure` of `answering`, the attempt whose body the method returned.
 
-        With `None` it is the one that completed last; if none has completed, returns whether any attempt has failed.
+        With `None` it is that of the attempt that completed last. If none has completed either, returns whether any
+        attempt has failed.
         """
         answering = answering or self.completed
         return answering.after_failure if answering is not None else self.failed_count > 0
@@ -116,8 +120,9 @@ class Attempts:
     def decide(self, after: AfterFailure, next_started: int | None = None) -> None:
         """Empties `undecided`. Tells the recorder of each attempt in it what followed: `after`, and the backoff.
 
-        The backoff is from the end of the failed attempt to `next_started`, when the next attempt started by the call's
-        clock; at least 0, and `None` if no attempt followed (`next_started` is `None`).
+        The backoff is the nanoseconds from the end of the failed attempt to `next_started`, at least 0. `next_started`
+        is when the next attempt started, by the call's clock. With `None`, as no attempt followed, the backoff is
+        `None`.
         """
         while self.undecided:
             try:
@@ -141,9 +146,12 @@ class Attempts:
     def exhausted(self, asked_for_retry: bool) -> bool:
         """Returns whether the call has retried, has no retry left, and failed with what the SDK retries if one is left.
 
-        `asked_for_retry` is whether the SDK retries for what the method raised. With a retry rule of the app, every
-        failure may be retried. If it is not known how many retries the call may have, any retry counts as the last. A
-        fallback, a hedge and what a transport sends again are no retries.
+        - It has retried if the SDK or a middleware has sent a retry, as `begin` says. What a transport sent again does
+          not count.
+        - None is left if the SDK has sent `max_retries` retries (`_sdk_retries`), or if that number is not known.
+        - The SDK retries such a failure if `asked_for_retry`, which says so of what the method raised, or if no attempt
+          has begun since the last failure and that `is_retryable`. With a retry rule of the app, every failed attempt
+          counts as retryable.
         """
         last = self.last_unretried
         retryable = last is not None and (is_retryable(last) or self.invocation.own_retry_rule)
@@ -158,14 +166,19 @@ class Attempts:
         """Counts the attempt that begins `now`; returns its `Retry`, or `None` if it is the call's first attempt.
 
         - `now`: a reading of the call's clock.
-        - `retry_count`: which retry of the SDK it is, as in `RequestFacts`. With `None` it counts as the next one,
-          unless a transport sends it again.
-        - `by_transport`: whether a transport sends it again.
+        - `retry_count`: which retry of the SDK it is, as in `RequestFacts`. With `None` it counts as the SDK's next
+          one, unless it is the first attempt or `by_transport`. `Retry.number` counts every attempt.
+        - `by_transport`: whether a transport below the HTTP client sends it by itself, after another of the same send.
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
 
-        It retries the last undecided failed attempt, else `failing`, else what a middleware rejected or stopped, which
-        shows in a higher `retry_count` and then counts as failed. Only in these cases `retries` grows. Otherwise the
-        reason of its `Retry` is a fallback.
+        It is a retry, counted in `retries`, of the first of these that there is:
+
+        - the last attempt in `undecided`;
+        - `failing`, unless `by_transport`;
+        - an attempt that a middleware rejected or stopped, and that then counts as failed. There is one if
+          `retry_count` is higher than the SDK's retries before.
+
+        Else it is no retry, and the reason of its `Retry` is `FALLBACK`.
         """
         # Nothing is called in between, so that no two threads get the same number.
         number, before = self.count, self._sdk_retries
@@ -186,7 +199,8 @@ class Attempts:
             by_sdk = self._sdk_retries > before
             source = RetrySource.TRANSPORT if by_transport else self._source_of_backoff(failed, delay, by_sdk)
             return Retry(number, delay, failed.error_type, source)
-        if failing is not None:
+        # What a transport sends again is never `failing`, whose send has returned.
+        if failing is not None and not by_transport:
             self.retries += 1
             self._own_retries += 1
             self._retried = (*self._retried, failing)
@@ -203,11 +217,11 @@ class Attempts:
         return Retry(number, None, FALLBACK)
 
     def _source_of_backoff(self, failed: Attempt, delay: int, by_sdk: bool) -> RetrySource:
-        """Returns what decided the backoff of `delay` nanoseconds after `failed`: its `retry-after`, else the client.
+        """Returns what decided the backoff of `delay` nanoseconds after `failed`: `RETRY_AFTER` or `BACKOFF`.
 
-        The SDK obeys every `retry-after` up to `Invocation.max_retry_after`. A middleware that retries by itself (not
-        `by_sdk`) and a backoff of the app's own (`Invocation.own_backoff`) need not: theirs counts as decided by such a
-        `retry-after` if it was at least as long.
+        The SDK obeys every positive `retry-after` of at most `Invocation.max_retry_after`. A middleware that retries by
+        itself (not `by_sdk`) and a backoff of the app's own (`Invocation.own_backoff`) need not: theirs counts as
+        decided by such a `retry-after` if `delay` is at least as long. Without one, it is `BACKOFF`.
         """
         told = headers_for_sdk(failed)
         # A date is compared with the time at which the SDK begins to wait.
