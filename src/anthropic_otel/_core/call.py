@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """The facts of one call. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
+    """The facts of one call. Times are in nanoseconds of `clock`; `wall` is the start in nanoseconds since the epoch.
 
-    No method raises an error of its own. Attempts and bodies may end in any thread.
+    No public method raises an error of its own. Attempts and bodies may end in any thread.
 
     - `invocation`: what the method was called with.
     - `recorder`: records the call. Set by the runtime when the call begins.
-    - `operation`, `address`, `port`: of the last attempt that ended, else of the invocation; `None` if neither has one.
-    - `attempts`: its attempts, and which of them answered. A parsed reply is from `attempts.completed`.
-    - `started`, `duration`: its start, and the time to its end.
+    - `operation`, `address`, `port`: those of the invocation until the first attempt ends, then those of the attempt
+      that ended last before the end of the call; `None` if not known.
+    - `attempts`: its attempts, and which of them completed or failed last.
+    - `started`: its start. `duration`: the time from that to its end, 0 until then.
     - `ending`: how it ended; its outcome is `None` until then.
     """
 
@@ -73,9 +74,9 @@ class Call:
         self.ending = NOT_ENDED
         self.duration = 0
         self._unparsed: list[tuple[Attempt, int]] = []
-        """The attempts whose response is in memory, and since when. The SDK is about to parse one of them."""
+        """The attempts whose whole response has come and is not parsed yet, and when it came."""
         self._open_bodies: list[Attempt | None] = []
-        """The attempts that have not ended, and `None` for each held body. Its `append` and `remove` are atomic."""
+        """The attempts that have not ended, and `None` for each held body that has not."""
         self._method_done = False
         self._raised: Raised | None = None
         self._returned: Attempt | HeldBody | None = None
@@ -87,8 +88,8 @@ class Call:
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
 
-        As `AttemptSource.begin_attempt`. The failed attempts before it are reported as retried, and those that wait for
-        the SDK to parse their body end.
+        `by_transport` and what it raises are as in `AttemptSource`. The undecided failed attempts are reported as
+        retried, and the attempts that wait for the SDK to parse their body end.
         """
         if self._unparsed:
             self.parsed()
@@ -129,17 +130,17 @@ class Call:
         """Does nothing: the SDK may send again."""
 
     def received_whole(self, attempt: Attempt) -> None:
-        """Ends the attempt with its end time now: at once, or in `parsed` if the SDK still has to parse the body."""
+        """Ends an attempt whose whole body has come, as of now: at once, or by `parsed` if the SDK is to parse it."""
         if attempt.response is None or not attempt.response.is_to_be_parsed or self._method_done:
             attempt.end(End.READ)
         else:
             self._unparsed.append((attempt, self._clock.now()))
 
     def parsed(self, how: End = End.READ) -> None:
-        """Ends the attempts that wait for the SDK to parse their body, at the time when they were received.
+        """Ends the attempts that wait for the SDK to parse their body, as of the time when each body had come.
 
-        `how` is `End.UNPARSED` if the SDK could not parse it. If several wait, it is not known which one that is, and
-        all end as `End.READ`.
+        `how` is `End.UNPARSED` if the SDK could not parse the body, else `End.READ`. If several wait, it is not known
+        which one the SDK has parsed, and all end as `End.READ`.
         """
         if len(self._unparsed) > 1:
             how = End.READ
@@ -152,10 +153,10 @@ class Call:
             attempt.end(how, received)
 
     def replied(self, reply: object, is_text: bool) -> None:
-        """Ends the attempts that wait for the SDK to parse their body, after it has returned `reply`.
+        """Ends the attempts that wait for the SDK to parse their body, as the method is about to return `reply`.
 
-        Calls `parsed`: with `End.UNPARSED` if `reply` `says_nothing`, or is the body's text although another type was
-        asked for (`is_text`), else with `End.READ`.
+        Calls `parsed`, if any waits: with `End.UNPARSED` if `reply` `says_nothing`, or is the body's text although
+        another type was asked for (`is_text`), else with `End.READ`.
         """
         for attempt, _ in self._unparsed[-1:]:
             unparsed = is_text or says_nothing(reply, attempt.is_message)
@@ -164,8 +165,8 @@ class Call:
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Records an attempt that has ended, in any thread. Ends the call if only that was open and its method is done.
 
-        If the call had ended before, its undecided attempts are reported as not retried. May raise: it runs within the
-        guard of `Attempt.end`.
+        If the call had ended before, its undecided attempts are reported as `CALL_FAILED`. May raise: it runs within
+        the guard of `Attempt.end`.
         """
         late = self.ending.outcome is not None
         self.attempts.ended(attempt, late)
@@ -177,7 +178,7 @@ class Call:
     # -- its bodies ----------------------------------------------------------------------------------------------------
 
     def hold_body(self) -> HeldBody:
-        """Keeps the call open for a body that is no attempt's. Returns that body: the caller must end it."""
+        """Keeps the call open until a body ends that is no attempt's. Returns that body, which the caller must end."""
         self._open_bodies.append(None)
         return HeldBody(functools.partial(self._body_ended, None))
 
@@ -194,9 +195,10 @@ class Call:
     def method_returned(self, result: object, body: Attempt | HeldBody | None, counted: bool = False) -> None:
         """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
-        `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory, whose
-        usage is counted unless it has been (`counted`). Attempts that wait to be parsed end. The call ends now if no
-        body is open.
+        `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory. The
+        usage in that is counted for the attempt that completed last, if that asked for a message, unless it was counted
+        before (`counted`). Attempts that wait for the SDK to parse their body end. The call ends now if no body is
+        open.
         """
         self._returned = body
         # Guarded in place, as it runs at every call.
@@ -212,11 +214,12 @@ class Call:
 
     @guarded(None)
     def method_raised(self, error: BaseException, *, is_sent_again: bool = False) -> None:
-        """Records that the SDK method has raised `error`. To be called once, in the app's context.
+        """Records that the SDK method has raised `error`. To be called in the app's context, once.
 
-        Attempts that wait to be parsed end. The call ends now if no body is open: as failed or exhausted, as recovered
-        if it `is_sent_again`, which is whether the SDK itself makes another call in its place, or as cancelled if
-        `error` is no `Exception`.
+        It may also be called after a `method_returned` that was interrupted. `is_sent_again` is whether the SDK itself
+        makes another call in place of this one. Attempts that wait for the SDK to parse their body end. The call ends
+        now if no body is open: as cancelled if `error` is no `Exception`, else as recovered if it `is_sent_again`, else
+        as failed or exhausted.
         """
         raised = self._raised = Raised(is_failure=isinstance(error, Exception), is_sent_again=is_sent_again)
         try:

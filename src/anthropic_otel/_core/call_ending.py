@@ -3,16 +3,17 @@
     the method  │ the body that it returned │ outcome
     ────────────┼───────────────────────────┼─────────────────────────────────────────────────────────────────
     returned    │ completed, or none        │ succeeded; recovered if an attempt had failed before the one
-                │                           │ that it is from was sent
-    returned    │ failed                    │ failed; recovered if the SDK itself opens it again
+                │                           │ that the reply is from was sent
+    returned    │ failed                    │ failed; recovered if it is an attempt's and the SDK itself opens it again
     returned    │ cancelled, abandoned      │ the same word
-    raised      │                           │ exhausted if the SDK had retried, the last failure was retryable and
-                │                           │ no retry was left; recovered if the SDK itself makes another call in
-                │                           │ its place; else failed
+    raised      │                           │ recovered if the SDK itself makes another call in its place; else
+                │                           │ exhausted if the SDK had retried, no retry was left, and it retries
+                │                           │ such a failure (`Attempts.exhausted`); else failed
     was stopped │                           │ cancelled
 
 A reply in memory that is no answer to its operation counts as a failed body. A stream with an event that the SDK could
-not decode is failed also if the SDK opens it again.
+not decode is failed also if the SDK opens it again. The abandoned body of a middleware may count as the attempt that
+failed last (`_deciding_body`).
 
 Rule: the functions here read attempts and bodies and change nothing of them.
 """
@@ -40,15 +41,15 @@ from anthropic_otel._core.semconv import INVALID_EVENT, AttemptOutcome, CallOutc
 
 
 class OwnFailure(NamedTuple):
-    """How a call failed although no attempt failed with it: the app could not use an answer, or nothing was sent.
+    """What is logged of a failed call itself, as no attempt is reported as the one that it failed with.
 
-    Or a middleware has passed on the failure of an attempt after which it had sent again, or something else has stopped
-    the call before the SDK retried.
+    That is so, for example, if the app could not use an answer, or nothing was sent; if a middleware has passed on the
+    failure of an attempt after which it had sent again; or if something has stopped the call before the SDK retried.
 
-    - `exception_type`: the class of the exception that the app got, `None` if it got none.
-    - `request_id`: that of the failed attempt that it was raised for, or that was about to be retried, else of the last
-      one that completed; `None` without one.
-    - `before_retry`: whether the SDK was about to retry after the last attempt.
+    - `exception_type`: the name of the class of the exception that the app got, `None` if it got none.
+    - `request_id`: that of the failed attempt that it was raised for, or that was about to be retried, else of the
+      attempt that completed last; `None` without one.
+    - `before_retry`: whether the call was stopped when the SDK was about to retry.
     """
 
     exception_type: str | None
@@ -61,9 +62,10 @@ class CallEnding:
     """How a call ended.
 
     - `outcome`: `None` for a call that has not ended.
-    - `error_type`: the word of the SDK's own span for its failure, `None` if it did not fail.
-    - `cause`, `api_error`, `retry_stop`: those of the attempt that the call failed with, else `None`.
-    - `own_failure`: how the call failed although no attempt failed with it, `None` for any other call.
+    - `error_type`: the `error.type` of a failed or exhausted call; `None` for any other, and if it is not known.
+    - `cause`, `api_error`, `retry_stop`: those of the failed attempt that the call failed with, else `None`.
+    - `own_failure`: set for a failed or exhausted call if no attempt is to be reported as the one that it failed with;
+      else `None`.
     """
 
     outcome: CallOutcome | None
@@ -78,9 +80,12 @@ class Raised:
     """What an SDK method raised: an `Exception`, or what stopped it (`is_failure` is `False`).
 
     - `is_sent_again`: whether the SDK itself makes another call in place of this one, so that the app sees nothing.
+
+    The others are set by `classify`. Before, they are `None` or `False`:
+
     - `asks_for_retry`: whether the SDK retries for it, if it has a retry left.
-    - `error_type`, `exception_type`: the call's `error.type` and the exception's class; `None` if it was stopped, and
-      before `classify`.
+    - `error_type`, `exception_type`: the call's `error.type`, and the name of the exception's class; `None` for what is
+      no `Exception`.
     - `answer`: status and request id of the response that it was raised for, `None` without one.
     - `in_backoff`: whether it was raised while the SDK waited before a retry.
     """
@@ -105,18 +110,18 @@ class Raised:
         self.in_backoff = False
 
     def classify(self, error: BaseException) -> None:
-        """Sets what the app's exception `error` tells; the two types only if it is an `Exception`."""
+        """Sets the attributes that `error`, which the method raised, tells; the two types only of an `Exception`."""
         self.asks_for_retry, self.in_backoff = asks_for_retry(error), is_of_backoff(error)
         self.answer = answer_of(error)
         if isinstance(error, Exception):
             self.exception_type, self.error_type = type_name(error), call_error_type(error)
 
     def may_be_of(self, attempt: Attempt) -> bool:
-        """Returns whether this may have been raised for a failed attempt.
+        """Returns whether this may have been raised for `attempt`, which has failed.
 
-        It is not if it was raised for a response with another status or request id, as that of a call of another
-        client, or for a failed connection or a timeout although the attempt has a whole response. Request ids are only
-        compared if both are known.
+        `False` if it was raised for a response with another status or request id, as that of a call of another client.
+        Request ids are only compared if both are known. `False` too if it was raised for a failed connection or a
+        timeout, although the attempt has a response and no exception.
         """
         if self.answer is None:
             is_answered = attempt.status is not None and attempt.exception_type is None
@@ -135,13 +140,15 @@ _ABANDONED: Final = CallEnding(CallOutcome.ABANDONED)
 
 
 def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
-    """Returns the ending of a call whose method raised: cancelled for what is no `Exception`, else exhausted or failed.
+    """Returns the ending of a call whose method raised `raised`.
 
-    It is recovered if the SDK itself makes another call in its place.
+    It is cancelled for what is no `Exception`; else recovered if the SDK itself makes another call in its place; else
+    exhausted (`Attempts.exhausted`) or failed.
 
-    An exhausted or failed one has the facts of the attempt that it was raised for: the one that failed last, or an
-    earlier one with the same response; none of them if the app got another failure. It has an `own_failure` if all that
-    failed were retried, or none had failed, or if it was raised before the SDK retried (`_was_to_be_retried`).
+    An exhausted or failed one has `cause`, `api_error` and `retry_stop` of the attempt that it was raised for: the one
+    that failed last, or an earlier one with the same response. If it was raised for none, they are `None`. It has an
+    `own_failure` if all that failed were retried, or none had failed, or if it was raised when the SDK was about to
+    retry, in the backoff or otherwise (`_was_to_be_retried`).
     """
     if not raised.is_failure:
         return _CANCELLED
@@ -169,7 +176,7 @@ def _was_to_be_retried(by: Attempt, raised: Raised, attempts: Attempts) -> bool:
     """Returns whether the SDK was about to retry after `by`, the attempt that failed last, and has not raised for it.
 
     What it does before a retry may raise: a time limit that a signal sets strikes in its backoff, or new credentials
-    cannot be had.
+    cannot be had. `False` if code of the app may have raised instead of a retry (`Invocation.only_sdk_raises`).
     """
     retries = by.retry_stop is None and by.retries_left is not None
     return retries and not raised.asks_for_retry and attempts.invocation.only_sdk_raises
@@ -179,9 +186,11 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> Call
     """Returns the ending of a call whose method returned: by the outcome of the body that it returned.
 
     `returned` is that body, or `None` for a reply in memory: completed, or failed if it is no answer to its operation.
-    For a held body another may decide (`_deciding_body`). A completed one is recovered if an attempt had failed before
-    it was sent, else succeeded. An attempt's failed stream that the SDK opens again, by `Invocation.reopens`, is
-    recovered, unless an event of it could not be decoded.
+    For a held body another may decide (`_deciding_body`).
+
+    With a completed body the call is recovered if an attempt had failed before (`Attempts.had_failed_before`), else
+    succeeded. With an attempt's failed body it is recovered if the SDK opens such a stream again
+    (`Invocation.reopens`), unless an event of it could not be decoded, else failed.
     """
     if returned is None and attempts.completed is not None:
         # As nearly every one ends.
@@ -203,11 +212,10 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> Call
     return _failed(CallOutcome.FAILED, error_type, by, exception_type, attempts)
 
 
-def _deciding_body(returned: Attempt | HeldBody, attempts: Attempts) -> Attempt | HeldBody | None:
+def _deciding_body(returned: Attempt | HeldBody, attempts: Attempts) -> Attempt | HeldBody:
     """Returns the body whose outcome is that of the call. `returned` is the body that the SDK method returned.
 
-    It is `returned` itself, except for a held body that was abandoned, while it is not known of a failed attempt
-    whether the SDK retries: then it is the attempt that failed last.
+    It is `returned` itself. But for an abandoned held body it is `Attempts.last_unretried`, if there is one.
     """
     abandoned = isinstance(returned, HeldBody) and returned.outcome is AttemptOutcome.ABANDONED
     # The SDK closes a held body when it raises for an error event of the attempt that the body was being made of.
@@ -219,8 +227,8 @@ def _failed(
 ) -> CallEnding:
     """Returns the ending of a failed call, with the facts of `by`, the attempt that it failed with.
 
-    If `by` is `None`, it has an `own_failure`: `exception_type` is the class of the exception that the app got, and the
-    request id is that of the one in `attempts` that completed last.
+    If `by` is `None`, the ending has an `own_failure` instead: with `exception_type`, the name of the class of the
+    exception that the app got, and with the request id of the one in `attempts` that completed last.
     """
     if by is not None:
         return _failed_with(by, outcome, error_type)
