@@ -1,9 +1,10 @@
 """Reads how a stream of AWS frames ends, from its chunks.
 
-Rule: frames are found by their lengths. The payload of a `chunk` frame is JSON with the event in base64; it is decoded
-unless it begins as a `content_block_delta` does. The checksums of a frame that is longer than `MAX_KEPT` are checked as
-it passes. Those of other frames are checked by `finish` only, if the app stopped reading before the end, and only in
-the last chunk: for a wrong one botocore raises, and then the SDK, so that no frame can follow it.
+Rule: frames are found by their lengths. The payload of a `chunk` frame is JSON with the event in base64; most that
+begin as a `content_block_delta` does are not decoded. The checksums of a frame that is longer than `MAX_KEPT` are
+checked as it passes. Those of other frames are checked by `finish` only, if the app stopped reading before the end, and
+only of the frames that were dispatched last: for a wrong one botocore raises, and then the SDK, so that no frame can
+follow it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ _DELTA_LENGTH: Final = len(_DELTA)
 class AwsEventStreamReader(StreamReader["_LongFrame"]):
     """Finds out how one stream of AWS frames ends, from the chunks of its body.
 
-    Keeps at most nine times `MAX_KEPT` bytes between two chunks. All bytes after a frame that botocore is known to
-    raise for are ignored.
+    Keeps at most about nine times `MAX_KEPT` bytes between two chunks. A frame is broken if its lengths are not
+    possible, or if it is longer than `MAX_KEPT` and one of its checksums is wrong. All bytes after a broken frame are
+    ignored.
     """
 
     __slots__ = ("_broken", "_headers")
@@ -46,9 +48,12 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
     def __init__(self) -> None:
         super().__init__(StreamEnd())
         self._headers = _NO_HEADERS
-        """The bytes of the headers of the last `chunk` frame. All of a stream have the same."""
+        """The headers, as bytes, of the last `chunk` frame of at most `MAX_KEPT` bytes. Usually all have the same.
+
+        `_NO_HEADERS` before the first.
+        """
         self._broken = False
-        """Whether there was a frame that botocore raises for. All bytes after it are ignored."""
+        """Whether a broken frame has come."""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
         return None if self._broken else super().feed(chunk)
@@ -58,17 +63,16 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
         return found if found is not None or not self._breaks_after() else Break.BEFORE_END
 
     def _breaks_after(self) -> bool:
-        """Returns whether the SDK raises for a frame that broke the stream, or the bytes after the last whole frame.
+        """Returns whether the SDK raises for a broken frame, or for a wrong prelude after the last whole frame.
 
         `False` if the end event or an error came before.
         """
         return self._decided_in is None and (self._broken or (len(self.rest) >= PRELUDE and not begins(self.rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:
-        """Does what it does for any stream, and skips deltas, which decide nothing.
+        """Does what `StreamReader._take` says. Most deltas are skipped, as they decide nothing.
 
-        At a frame whose lengths botocore rejects, or a long one whose prelude has a wrong checksum, the stream is
-        broken: that frame and all after it are ignored.
+        It stops at a frame that is broken by its prelude, and sets `_broken`: that frame and all after it are ignored.
         """
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:
@@ -99,9 +103,9 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
     def _dispatch(self, frame: bytes, payload_at: int) -> Dispatched | None:
         """Passes the event or error of a whole frame to `_end`. The payload begins at `payload_at` in the frame.
 
-        Returns the event or error if it decides how the stream ends, else `None`: also for a frame that the SDK cannot
-        decode, which `finish` reports. Remembers the headers of a `chunk` frame. Of a frame longer than `MAX_KEPT` it
-        does not, and there a wrong checksum breaks the stream.
+        Returns `STOP` or `ERROR` if the frame decides how the stream ends, else `None`: also if the SDK cannot decode
+        it. Sets `_headers` to those of a `chunk` frame of at most `MAX_KEPT` bytes. Sets `_broken` for a longer frame
+        with a wrong checksum.
         """
         if len(frame) > MAX_KEPT:
             return self._dispatch_long(_LongFrame(frame))
@@ -112,7 +116,7 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
                 return self._end.fail(error)
             name, data = event_of(headers, frame[payload_at:-CRC])
         except ValueError:
-            # The SDK raises for this frame, so that no frame follows. `finish` reports it.
+            # The SDK raises for this frame, so that no frame follows. `finish` finds it if the app stops reading.
             return None
         if headers.get(":event-type") == "chunk":
             self._headers = frame[PRELUDE:payload_at]
@@ -129,15 +133,15 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
 
 
 _NO_HEADERS: Final = b"\xff" * 256
-"""Bytes that are equal to the headers of no frame."""
+"""Bytes that are equal to the headers of no valid frame."""
 
 
 class _LongFrame:
     """A frame that is longer than `MAX_KEPT`. It begins with `begun`, which is longer than `MAX_KEPT` too.
 
     Only its headers, its checksum and the types in its event's JSON are kept of it. Headers are read in its first
-    `MAX_KEPT` bytes only, and count as none if they are not valid there. An event that does not begin in these bytes
-    has no types. `missing` is how many of its bytes have not come yet.
+    `MAX_KEPT` bytes only, and count as none if they are not valid there. Types are found only of an event that begins
+    in these bytes, in a payload as Bedrock writes it. `missing` is how many of its bytes have not come yet.
     """
 
     __slots__ = ("_base64", "_checksum", "_crc", "_headers", "_types", "missing")
@@ -160,7 +164,7 @@ class _LongFrame:
             self._decode()
 
     def feed(self, chunk: bytes) -> int | None:
-        """Takes the next bytes of the frame. Returns how many bytes of `chunk` belong to it, `None` if more will."""
+        """Takes the next bytes. Returns the index in `chunk` where the frame ends, `None` if it goes on."""
         part = chunk[: self.missing]
         self.missing -= len(part)
         self._check(part)
@@ -185,12 +189,15 @@ class _LongFrame:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the checksum is right. Only to be asked once the frame is complete."""
+        """Whether the checksum of the whole frame is right. Only to be asked when the frame is complete."""
         checksum: int = unpack_from("!I", self._checksum)[0]
         return self._crc == checksum
 
     def dispatch(self, end: StreamEnd) -> Dispatched | None:
-        """Passes the frame's event or error to `end`, once the frame is complete. Returns what `end` returns."""
+        """Passes the frame's error, or the types of its event, to `end`. Returns what `end` returns.
+
+        To be called when the frame is complete and intact.
+        """
         error = error_of(self._headers)
         if error is not None:
             return end.fail(error)
@@ -209,10 +216,10 @@ def _last_frames(text: bytes, end: int) -> bytes:
 
 
 def _break_in(text: bytes, *, ended: bool) -> Break | None:
-    """Returns whether the first frame in `text` that the SDK cannot decode is before or after the end event.
+    """Returns where the first whole frame of `text` is that the SDK cannot decode: before or after the end event.
 
-    `None` if there is none before an error. `text` begins with a frame. `ended` is whether the end event came before
-    `text`.
+    `None` if there is no such frame before the first error. `text` begins with a frame. `ended` is whether the end
+    event came before `text`.
     """
     for frame in frames_of(text):
         try:

@@ -23,7 +23,7 @@ PRELUDE: Final = 12
 CRC: Final = 4
 _MAX_HEADERS: Final = 128 * 1024
 _MAX_PAYLOAD: Final = 24 * 1024 * 1024
-"""The greatest lengths in bytes that botocore accepts."""
+"""The greatest lengths in bytes that a recent botocore accepts."""
 
 _SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """The length of a header's value in bytes by its type. Byte arrays and strings begin with their length instead."""
@@ -42,7 +42,7 @@ _ERROR_TYPES: Final = {
     "accessDeniedException": "permission_error",
     "resourceNotFoundException": "not_found_error",
 }
-"""The API's error type for each exception of Amazon Bedrock."""
+"""The API's error type for the exceptions of Amazon Bedrock, in its streams and its refusals."""
 _REFUSALS: Final = {
     **_ERROR_TYPES,
     **dict.fromkeys(
@@ -60,14 +60,14 @@ _REFUSALS: Final = {
     "serializationException": "invalid_request_error",
     "unknownOperationException": "not_found_error",
 }
-"""The same for a refusal, which may be of the service before Bedrock too. No frame has the exceptions of that."""
+"""The API's error type for the exceptions in a refusal: Bedrock's, and those of the service in front of it."""
 
 Event = tuple[bytes | None, bytes]
-"""The name and the JSON of an event. The name is `None` for a frame that the SDK skips, and without a type."""
+"""The name and the JSON of an event."""
 
 
 def is_possible(total: int, header_length: int) -> bool:
-    """Returns whether botocore accepts a frame of `total` bytes whose headers take `header_length` bytes."""
+    """Returns whether a recent botocore accepts a frame of `total` bytes, of which `header_length` are its headers."""
     payload = total - header_length - PRELUDE - CRC
     return header_length <= _MAX_HEADERS and 0 <= payload <= _MAX_PAYLOAD
 
@@ -75,7 +75,7 @@ def is_possible(total: int, header_length: int) -> bool:
 def begins(text: bytes) -> bool:
     """Returns whether `text` begins with a frame, by the checksum of the prelude.
 
-    A `text` that is shorter than a prelude counts as one if it is empty or begins with a zero byte.
+    If `text` is shorter than a prelude, returns whether it is empty or begins with a zero byte.
     """
     if len(text) < PRELUDE:
         return text.startswith(b"\0"[: len(text)])
@@ -98,9 +98,10 @@ def frames_of(text: bytes) -> Iterator[bytes]:
 
 
 def event_in(frame: bytes) -> Event:
-    """Returns the event of a whole frame; for a frame that reports an error the name `error` and no JSON.
+    """Returns the event of a whole frame, as `event_of`; for a frame that reports an error `(b"error", b"")`.
 
-    Raises `ValueError` if the SDK rejects the frame: for a checksum, the headers or the payload.
+    Raises `ValueError` if the SDK rejects the frame: for a checksum, the headers or the payload. The payload of a frame
+    that reports an error is not looked at.
     """
     checksum = unpack_from("!I", frame, len(frame) - CRC)[0]
     if not begins(frame) or crc32(frame[:-CRC]) != checksum:
@@ -111,7 +112,10 @@ def event_in(frame: bytes) -> Event:
 
 
 def headers_of(block: bytes) -> dict[str, str]:
-    """Parses a frame's headers. Returns those whose values are strings. Raises `ValueError` for an invalid block."""
+    """Parses `block`, the bytes of a frame's headers. Returns those whose values are strings.
+
+    Raises `ValueError` if the headers are invalid.
+    """
     headers: dict[str, str] = {}
     names: set[str] = set()
     at = 0
@@ -141,20 +145,21 @@ def headers_of(block: bytes) -> dict[str, str]:
 def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError | None:
     """Returns the error that a frame reports by its headers, `None` for a frame that reports none.
 
-    Its `type` is the API's for the exception or code, `_OTHER` for an unknown one. Its `raw_type` is the name that the
-    app sees in the SDK's exception, cut to `MAX_TOLD` characters: `None` if botocore does not know the exception, or
-    fails to decode the payload.
+    The name of the error is that of its exception, if botocore knows that (`BEDROCK_EXCEPTIONS`), else its code.
+
+    - `type`: the API's for that name, or for the exception if there is no code. `_OTHER` if it is not known.
+    - `raw_type`: that name, which the app sees in the SDK's exception, cut to `MAX_TOLD` characters. `None` without
+      one, and if botocore knows the exception, but fails to decode `payload`.
 
     `payload` is that of the frame, `None` if it was too long to keep or the name does not matter.
     """
     if headers.get(":message-type") not in ("error", "exception"):
         return None
     exception, code = headers.get(":exception-type"), headers.get(":error-code")
-    # botocore takes the code for an exception that it does not know.
-    told = (exception if exception in BEDROCK_EXCEPTIONS else code or exception) or ""
-    name = told[:1].lower() + told[1:]
     # botocore raises for the exceptions of Bedrock's model and no other. It takes an error's code unchanged.
-    raised = told if code is not None or told in BEDROCK_EXCEPTIONS else None
+    raised = exception if exception in BEDROCK_EXCEPTIONS else code
+    told = raised or exception or ""
+    name = told[:1].lower() + told[1:]
     if exception in BEDROCK_EXCEPTIONS and payload is not None:
         try:
             _content_of(payload)
@@ -164,10 +169,10 @@ def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError 
 
 
 def error_of_header(value: bytes) -> ApiError | None:
-    """Returns the error that Bedrock tells in the header `x-amzn-errortype` of a refusal, as by `error_of`.
+    """Returns the error that Bedrock tells in the header `x-amzn-errortype` of a refusal, with its `type` alone.
 
-    `value` is the name of an exception, followed by the address of Amazon's service that raised it. `None` without such
-    an address, which a gateway of Amazon's does not have, and for an exception that is not known.
+    `value` is the name of an exception, followed by the address of Amazon's service that raised it. Returns `None` if
+    `value` has no such address, as that of Amazon's gateways, and for an exception that is not known.
     """
     told = _RAISED(value)
     name = told[1].decode("ascii") if told is not None else ""
@@ -179,9 +184,10 @@ _RAISED: Final = re.compile(rb"(\w{1,64}):http://internal\.amazon\.com/coral/", 
 
 
 def event_of(headers: dict[str, str], payload: bytes) -> Event:
-    """Returns the event in a frame's payload, `(None, b"")` if the SDK skips the frame.
+    """Returns the event in a frame's payload: its name and its JSON, `(None, b"")` if the SDK skips the frame.
 
-    The name is the `type` in the event's JSON, `None` without one. Raises `ValueError` if the SDK rejects the payload.
+    The name is the `type` in the JSON, `None` without one. `headers` are those of the frame, by `headers_of`, and must
+    report no error. Raises `ValueError` if the SDK rejects the payload.
     """
     if headers.get(":event-type") != "chunk":
         return None, b""
@@ -202,7 +208,7 @@ def event_of(headers: dict[str, str], payload: bytes) -> Event:
 def _content_of(payload: bytes) -> dict[str, Any]:
     """Parses the JSON object in a frame's payload. Returns `{}` for what is not JSON, as botocore does.
 
-    Raises `ValueError` where botocore raises: for invalid UTF-8, JSON that is nested too deeply or is no object.
+    Raises `ValueError` where botocore raises: for invalid UTF-8, and for JSON that is nested too deeply or no object.
     """
     text = payload.decode()
     # Not at the top of the module: most streams never need it.
