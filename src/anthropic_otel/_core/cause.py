@@ -5,30 +5,33 @@ text of an exception ever leaves these modules.
 
 Where two words fit, this order decides. The first that applies is the cause:
 
-0. Any exception that a signal handler, a hook or a trace function of the app has raised is `app_exception`. Any that
-   the request's body has raised is `request_not_sent`.
+0. If a signal handler of the app has raised an exception of the chain, or other code of the app the outermost one, such
+   as a hook, it is `app_exception` (`cause_app.is_of_app`). If the request's body has raised one of the chain, it is
+   `request_not_sent`.
 1. An exception of the chain with an exact meaning, the innermost first. For one exception:
    a. the event loop is closed, or is another one (`event_loop_closed`), the app has closed the client
       (`client_closed`), or the request cannot be sent: URL, header or body (`request_not_sent`);
-   b. h2 says that the HTTP/2 stream or connection is gone;
-   c. the name does not resolve; d. certificate or TLS; e. a proxy refused; f. the number of an error of libcurl;
-   g. that of a system error.
+   b. it is one of h2, the library for HTTP/2;
+   c. the name does not resolve; d. certificate or TLS; e. a proxy refused, or did not answer; f. the number of an error
+   of libcurl; g. that of a system error.
 2. The type of an exception of aiohttp, then of httpx or httpcore, the outermost first.
 3. The type of any other exception, the innermost first: of a library for credentials, of anyio or trio, of Python
    itself, or an error of the system without a cause of its own (`connection_error`).
 4. Any other failure while credentials were fetched, and an argument that a library cannot use, such as a timeout that
    is a string: `request_not_sent`.
 5. What a library cannot read of what the server sent: `protocol_error`.
-6. An exception that another thread has set in the middle of a library: `app_exception`.
+6. An exception that another thread or greenlet has set in the middle of a library: `app_exception`.
 7. `_OTHER`: exceptions of transports that are not known here, `MemoryError` and the like.
 
-Then, if a proxy was used, the failure to reach it, or to make it connect to the API's host, becomes `proxy_error`.
+Then some failures to reach a proxy, or to have it connect to the API's host, become `proxy_error`: if an exception
+names a proxy, or if one was used and the phase shows that it failed. A timeout and a rejected certificate keep their
+word (`_blamed_on_a_proxy`).
 
 Some errors of the system do not have the cause that one might expect. Out of file descriptors is `connection_error`
-with the errno `EMFILE` or `ENFILE`, but any that the resolver meets is `name_resolution_error`. A connection that a
-local firewall or sandbox forbids (`EACCES`, `EPERM`) is `network_unreachable`, as the address has not refused it. A CA
-file, key or token that cannot be read is `request_not_sent`. A CA file of the client itself is read when the client is
-made, so that there is no attempt at all.
+with the errno `EMFILE` or `ENFILE`, but any error of the system that the resolver meets is `name_resolution_error`. A
+connection that a local firewall or sandbox forbids (`EACCES`, `EPERM`) is `network_unreachable`, as the address has not
+refused it. A CA file, key or token that cannot be read before connecting is `request_not_sent`. A CA file of the client
+itself is read when the client is made, so that there is no attempt at all.
 """
 
 from __future__ import annotations
@@ -47,12 +50,12 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 @dataclass(frozen=True)
 class Cause:
-    """Why the network failed an attempt.
+    """Why an attempt failed by an exception, an incomplete stream or a proxy's refusal.
 
     - `word`: the cause.
     - `errno`: the name of the operating system's error (`ECONNREFUSED`, or `EAI_NONAME` from the resolver), `None`
-      where there was none.
-    - `phase`: the phase in which the attempt failed, as far as the exceptions show it, else `None`.
+      without one.
+    - `phase`: the phase in which the attempt failed, as far as it is known here, else `None`.
     """
 
     word: NetworkCause
@@ -66,10 +69,12 @@ def classify(
 ) -> Cause:
     """Returns why `error` was raised, by an HTTP client's `send` or by the reading of a response body. Never raises.
 
-    `phase` is the phase that was under way by the transport's trace events, `None` without such events.
+    `phase` is the one that was under way, by the transport's trace events or by what else shows it, `None` if nothing
+    does. `None` and `POOL` become `AUTH` here if an authentication has raised `error`.
+
     `through_proxy` is whether the transport used a proxy. `in_tunnel` is whether a TLS handshake, if that was under
-    way, was with the API's host through it, and not with the proxy. An exception that no rule knows has the cause
-    `_OTHER`.
+    way, was with the API's host through the proxy, and not with the proxy. An exception that no rule knows has the
+    cause `_OTHER`.
     """
     if phase in (None, Phase.POOL) and cause_app.is_of_authentication(error):
         phase = Phase.AUTH
@@ -86,9 +91,9 @@ def type_name(error: BaseException) -> str:
 
 
 def base_name(error: BaseException) -> str:
-    """Returns the name of the first class that `error` is of by the SDK or an HTTP library, else that of `type_name`.
+    """Returns the name of the nearest class of `error` that the SDK, httpx or httpx2 defines: its own or a base class.
 
-    By that the SDK tells what happened: an app or a transport may derive a class of its own.
+    Without one, returns the same as `type_name`. The SDK goes by such a base: an app may derive a class of its own.
     """
     known = (cls for cls in type(error).__mro__ if root(cls) in SDK_OR_CLIENTS)
     return _name_of(next(known, type(error)))
@@ -121,7 +126,7 @@ _BY_INNER_TYPE: Final[tuple[_Rule, ...]] = (
 
 
 def _word(failure: Failure) -> NetworkCause:
-    """Returns the cause by the order at the head of this module, up to the step about a proxy that was used."""
+    """Returns the cause by the steps 0 to 7 of this module's docstring."""
     if cause_app.is_of_app(failure):
         return NetworkCause.APP_EXCEPTION
     if cause_app.is_of_request_body(failure):
@@ -138,15 +143,15 @@ def _word(failure: Failure) -> NetworkCause:
 
 
 def _innermost(failure: Failure, rules: tuple[_Rule, ...]) -> Iterator[NetworkCause | None]:
-    """Yields what each rule says of each exception: the innermost exception first, for each the rules in order."""
+    """Yields what each rule returns for each exception: the innermost exception first, for each the rules in order."""
     return (rule(error, failure) for error in reversed(failure.errors) for rule in rules)
 
 
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
     """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none.
 
-    While credentials were fetched it is `AUTH`. For a request that was not sent, and for a client that was closed
-    before the send, it is `SEND` if the exceptions show no other.
+    It is `AUTH` if that is `failure.phase`, whatever they show. For a request that was not sent, and for a client that
+    was closed before the send, it is `SEND` if they show none.
     """
     if failure.phase is Phase.AUTH:
         # Credentials are fetched by other requests, whose phases are not the phases of this attempt.
@@ -172,12 +177,13 @@ _NOT_REACHED: Final = _REFUSED | {
 
 
 def _blamed_on_a_proxy(failure: Failure, through_proxy: bool, in_tunnel: bool) -> frozenset[NetworkCause]:
-    """Returns the causes that `classify` replaces by `proxy_error`: those that mean that no proxy was reached.
+    """Returns the causes that `classify` replaces by `proxy_error` for this failure.
 
-    All of those if an exception names a proxy, whatever the phase, or if the connect phase of an attempt through a
-    proxy failed, or its TLS handshake with the proxy itself. In a handshake through the proxy (`in_tunnel`), the API's
-    host may have answered: only a refused or failed connection. Otherwise none. Causes of certificates and timeouts are
-    never among them.
+    They are all that may mean that no proxy was reached (`_NOT_REACHED`) if an exception names a proxy
+    (`names_a_proxy`), whatever the phase, or if the connect phase of an attempt through a proxy failed, or its TLS
+    handshake with the proxy itself. In a handshake through the proxy (`in_tunnel`), where the API's host may have
+    answered, they are only those of a refused or failed connection. Otherwise there are none. Causes of certificates
+    and timeouts are never among them.
     """
     by_phase = failure.phase is Phase.CONNECT or (failure.phase is Phase.TLS and not in_tunnel)
     if cause_http.names_a_proxy(failure) or (through_proxy and by_phase):

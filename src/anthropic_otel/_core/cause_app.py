@@ -1,7 +1,7 @@
-"""Finds exceptions that the app's own code raised within a send, where nothing of the network failed.
+"""Finds exceptions that the app's own code raised within a send or the reading of a body, not the network.
 
-The SDK takes every exception of its HTTP client for a failed connection, so it sends again, or raises
-`APIConnectionError`. The traceback shows who raised it:
+The SDK takes nearly every exception of its HTTP client for a failed connection, so it sends again, or raises
+`APIConnectionError`. The traceback, or for a test double its class, shows who raised it:
 
 - a signal handler of the app, such as the soft time limit of a task, or `TimeoutError` after an alarm;
 - a hook, a trace function or an authentication of the app, or a function that it called;
@@ -40,18 +40,18 @@ _SWITCHERS: Final = ("gevent", "eventlet")
 
 
 def is_of_app(failure: Failure) -> bool:
-    """Returns whether code of the app raised the exception.
+    """Returns whether code of the app raised the outermost exception, or its signal handler any one of the chain.
 
-    That is an event hook, a trace function, a model of the app or a library of test doubles that raised the outermost
-    exception, or a signal handler that raised any exception of the chain. A hook that reads the body of the response,
-    as to log it, has not raised what the network did to that body.
+    Code of the app is an event hook, a trace function, a model, what these call, or a library of test doubles that has
+    no answer (`_is_of_a_double`). What is raised while a hook reads the body of its response, as to log it, is not the
+    hook's: the network failed.
     """
     error = failure.errors[0]
     return (
         _is_of_a_double(error)
         or any(map(is_of_the_app, failure.errors))
         or _passes_app(error, _CALLS_TRACE_FUNCTIONS | _PARSES_TEXT)
-        or (_passes_app(error, _CALLS_HOOKS) and response_read_by_hook(error) is None)
+        or (_passes_app(error, _CALLS_HOOKS) and not _is_of_hooks_response(error))
     )
 
 
@@ -59,15 +59,17 @@ def is_of_app(failure: Failure) -> bool:
 def is_of_a_model(error: BaseException | None) -> bool:
     """Returns whether a model of the app, into which the SDK parses the text of a reply, raised `error`.
 
-    It does if the text does not fit it. Never raises; `False` for `None`, and for what is no `Exception`.
+    It does if the text does not fit it. Its class may be of a library, such as pydantic. Never raises; `False` for
+    `None`, and for what is no `Exception`.
     """
     return isinstance(error, Exception) and _passes_app(error, _PARSES_TEXT)
 
 
-def response_read_by_hook(error: BaseException) -> object:
-    """Returns the response that an event hook was called with, if the hook was reading its body as `error` was raised.
+def _is_of_hooks_response(error: BaseException) -> bool:
+    """Returns whether the body of the response that an event hook was called with was being read as `error` was raised.
 
-    Else `None`, also if the hook was reading another response. Found by the variables of the traceback.
+    `False` if it was another response's. `error` must have been raised in an event hook. Found by the variables of the
+    traceback.
     """
     response: object = None
     for frame in stack(error):
@@ -75,30 +77,30 @@ def response_read_by_hook(error: BaseException) -> object:
         if response is None and step in _CALLS_HOOKS:
             response = frame.f_locals.get("response")
         elif response is not None and step in _READS and frame.f_locals.get("self") is response:
-            return response
-    return None
+            return True
+    return False
 
 
 def _is_of_a_double(error: BaseException) -> bool:
-    """Returns whether a library of test doubles raised `error`: one of its own class, or a plain `RuntimeError`.
+    """Returns whether `error` is of a class of a library in `_DOUBLES`, or a plain `RuntimeError` raised there.
 
-    A test may have such a library raise an exception of the network, which is the network's.
+    A test may have such a library raise another exception, such as one of httpx. That counts as the network's.
     """
     return root(type(error)) in _DOUBLES or (type(error) is RuntimeError and raised_in(error)[0] in _DOUBLES)
 
 
 def is_of_authentication(error: BaseException) -> bool:
-    """Returns whether `error` was raised within an `httpx.Auth` that is not of httpx itself.
+    """Returns whether `error` was raised in, or by what was called in, an `httpx.Auth` of the app or another library.
 
-    It may fetch its tokens by requests of its own.
+    `False` for those of httpx itself. Such an authentication may fetch its tokens by requests of its own.
     """
     return _passes_app(error, _AUTHENTICATES)
 
 
 def answer_to_authentication(error: BaseException) -> object:
-    """Returns the response that an authentication of the app had been given when it raised `error`, by the traceback.
+    """Returns the response that the authentication which raised `error` had been given, by the traceback.
 
-    `None` if it had been given none, and for an error that it did not raise.
+    `None` if it had been given none, and if `is_of_authentication` is `False`.
     """
     if is_of_authentication(error):
         for frame in stack(error):
@@ -108,7 +110,7 @@ def answer_to_authentication(error: BaseException) -> object:
 
 
 def is_read_in(error: BaseException, response: object) -> bool:
-    """Returns whether the body of `response` was being read as `error` was raised, by the traceback."""
+    """Returns whether the body of `response`, one of httpx, was being read as `error` was raised, by the traceback."""
     return any(
         frame.f_locals.get("self") is response and (package_of(frame), frame.f_code.co_name) in _READS
         for frame in stack(error)
@@ -116,15 +118,15 @@ def is_read_in(error: BaseException, response: object) -> bool:
 
 
 def is_of_request_body(failure: Failure) -> bool:
-    """Returns whether the request body that the app passed, a file or a generator, raised an exception of the chain."""
+    """Returns whether an exception of the chain was raised as the request's body, a file or a generator, was read."""
     return any(_passes(error, _reads_body) for error in failure.errors)
 
 
 def is_of_argument(failure: Failure) -> bool:
-    """Returns whether a library or Python raised the innermost exception for a wrong argument, as a timeout of NaN.
+    """Returns whether the innermost exception is taken for one of a wrong argument, such as a timeout of NaN.
 
-    That is a plain `TypeError`, `ValueError` or `OverflowError`. Always `False` once the request is known to have been
-    sent whole.
+    That is every plain `TypeError`, `ValueError` or `OverflowError` that was raised in a library (`_is_known`) before
+    the request is known to have been sent whole.
     """
     error = failure.errors[-1]
     is_plain = type(error) in (TypeError, ValueError, OverflowError)
@@ -132,10 +134,10 @@ def is_of_argument(failure: Failure) -> bool:
 
 
 def is_of_response(failure: Failure) -> bool:
-    """Returns whether a library failed to read what the server sent, as an HTTP/2 status that is no number.
+    """Returns whether the innermost exception is taken for a response that a library could not read.
 
-    That is an innermost exception that is a `ValueError` and that a library, or Python, raised once the request was
-    sent whole. One raised in a function named `read` is none: it is for a timeout that is no number.
+    Such as an HTTP/2 status that is no number. That is every `ValueError` that was raised in a library (`_is_known`)
+    once the request was sent whole, but not in a function named `read`: that is for a timeout that is no number.
     """
     error = failure.errors[-1]
     package, function = raised_in(error)
@@ -143,11 +145,11 @@ def is_of_response(failure: Failure) -> bool:
 
 
 def was_set_from_outside(failure: Failure) -> bool:
-    """Returns whether the innermost exception was thrown into this thread or greenlet while a library waited.
+    """Returns whether the innermost exception is taken for one that was thrown into this thread or greenlet.
 
-    It was raised in a library, Python, gevent or eventlet, and neither an HTTP library nor Python defines its class, so
-    that none could have raised it: another thread has set it, by `PyThreadState_SetAsyncExc`, or another greenlet has
-    thrown it.
+    Another thread does so by `PyThreadState_SetAsyncExc`. That is every exception that was raised in a library
+    (`_is_known`), gevent or eventlet, and whose class no library defines, so that none could have raised it. gevent and
+    eventlet may define the class.
     """
     error = failure.errors[-1]
     package = raised_in(error)[0]
@@ -166,9 +168,10 @@ def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool
 
 
 def _passes_app(error: BaseException, callers: frozenset[Frame]) -> bool:
-    """Returns whether one of the functions `callers` has called the app's code, by the traceback of `error`.
+    """Returns whether `error` came through code of the app that one of the functions `callers` had called.
 
-    As for `_passes`. What is of no known library and not of the caller's own package is the app's code.
+    What is neither a library (`_is_known`) nor of the caller's own package is code of the app. By `_passes`, so calls
+    of another library's wrapper do not count.
     """
     return _passes(
         error, lambda caller, called: caller in callers and called[0] != caller[0] and not _is_known(called[0])
@@ -199,17 +202,17 @@ def _functions(packages: Iterable[str], *names: str) -> frozenset[Frame]:
 
 
 _CALLS_HOOKS: Final = _functions(CLIENTS, "_send_handling_redirects")
-"""httpx's function that calls event hooks."""
+"""The function of httpx and httpx2 that calls event hooks."""
 _CALLS_TRACE_FUNCTIONS: Final = _functions(HTTPCORE, "trace", "atrace") | {(_OURS, "__call__")}
-"""Those of httpcore, and our trace function, which calls that of the app."""
+"""The functions that call a trace function of the app: httpcore's, and our own trace function."""
 _PARSES_TEXT: Final = _functions(("anthropic",), "parse_text")
 """The SDK's function that has the text of a block parsed into a model of the app, mostly by pydantic."""
 _AUTHENTICATES: Final = _functions(CLIENTS, "_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
-"""httpx's functions that call an `httpx.Auth`."""
+"""The functions of httpx and httpx2 that call an `httpx.Auth`."""
 _READS: Final = _functions(CLIENTS, "read", "aread", "iter_raw", "aiter_raw")
-"""The methods of a response that read its body."""
+"""The methods by which a response of httpx or httpx2 reads its body. Its other methods call these."""
 
 
 def _is_known(package: str) -> bool:
-    """Returns whether a package is an HTTP library, this library, or a part of Python, and so not the app."""
+    """Returns whether a package is not the app's: one in `_LIBRARIES`, which has this one too, or a part of Python."""
     return package in _LIBRARIES or package in sys.stdlib_module_names

@@ -1,12 +1,11 @@
-"""Finds the exceptions that caused the one which an app sees, and the library that defines each.
+"""Finds the exceptions that caused the one which an app sees, where each was raised, and which library defines it.
 
 How they are found, measured on httpx, httpx2 and aiohttp, sync and async, and on the HTTP clients of the libraries that
 fetch credentials:
 
 - an exception's `__cause__`;
-- from an httpcore exception, which is raised `from None`, its `args[0]`; requests and urllib3 keep the origin in `args`
-  or in `reason` too, google-auth in `args`, urllib in `reason`, botocore in `kwargs["error"]`, azure-core in
-  `inner_exception`;
+- without one, what its library keeps elsewhere: httpcore, which raises `from None`, requests and google-auth in `args`,
+  urllib3 in `args` or `reason`, urllib in `reason`, botocore in `kwargs["error"]`, azure-core in `inner_exception`;
 - the members of an exception group, which anyio raises when several addresses were tried; asyncio raises an `OSError`
   that quotes the number of each, and aiohttp an error of the body that quotes the system's.
 
@@ -49,13 +48,13 @@ _ORIGINS: Final = {
     "azure": ("inner_exception",),
     "botocore": ("kwargs",),
 }
-"""The attributes in which a library keeps the origin of an exception."""
+"""The attributes in which a library, by its package, keeps the origin of an exception."""
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
     """Yields `error` and the exceptions that caused it, breadth first, each once, 16 at most. Never raises.
 
-    Follows `__cause__`, the members of groups, and the attributes in which libraries keep an origin.
+    What caused an exception is what `_below` yields for it.
     """
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
@@ -69,10 +68,10 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:
-    """Yields the exceptions that directly caused `error`: the members of a group, and then its cause.
+    """Yields the exceptions that directly caused `error`: its `_members`, and then its `__cause__`.
 
-    Members for an address without a route come first. The cause is its `__cause__`, or without one the origins that its
-    library keeps elsewhere.
+    Without a `__cause__`, then the exceptions that its library keeps elsewhere (`_ORIGINS`). Members for an address
+    without a route come first.
     """
     # Errors of addresses without a route come first, as the last one is judged first: on a host without IPv6 there are
     # many, and they say little.
@@ -97,10 +96,10 @@ def _kept_origins(error: BaseException) -> Iterator[object]:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """Returns the exceptions of an exception group, or one made of each error of the system that `error` quotes.
+    """Returns the exceptions of an exception group, or a `_Quoted` for each error of the system that `error` quotes.
 
-    asyncio's `OSError` for several addresses quotes one for each address, and aiohttp's for a broken body one at its
-    end: each becomes a `_Quoted`. Empty for any other exception.
+    asyncio's `OSError` for several addresses quotes those of the addresses, and aiohttp's `ClientPayloadError` at most
+    one, at its end. Empty for any other exception.
     """
     members = attribute_of(error, "exceptions")
     if isinstance(members, (tuple, list)):
@@ -114,9 +113,9 @@ def _members(error: BaseException) -> list[BaseException]:
 
 
 class _Quoted(OSError):
-    """An error of the system that only the text of another exception tells, by its `number`.
+    """An error of the system that only the text of another exception tells. `number` becomes its `errno`.
 
-    `of_windows` is whether the number is one of Windows' own, which has the attribute `winerror` then.
+    `of_windows` is whether the number is one of Windows' own: then it is the `winerror` too, which is else `None`.
     """
 
     def __init__(self, number: int, of_windows: bool) -> None:
@@ -129,7 +128,7 @@ _REPR: Final = re.compile(
     r"\. (?:ConnectionReset|ConnectionAborted|BrokenPipe|Timeout|OS|ClientOS)Error\((\d{1,5}), .*?"
     r"(?:, None, (\d{1,5}), None)?\)$"
 )
-"""The `repr` of an error of the system at the end of a text. On Windows it has the number of Windows too."""
+"""The `repr` of an error of the system at the end of a text: its errno and, on Windows, the number of Windows."""
 _MAX_TEXT: Final = 4_096
 _NO_ROUTE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -151,11 +150,11 @@ def text_of(error: BaseException) -> str:
 
 
 def replaced(error: BaseException) -> Exception | None:
-    """Returns the exception in whose `except` block `error`, or one that caused it, was raised without `from`.
+    """Returns the exception that was being handled when `error`, or one that caused it, was raised without a cause.
 
-    `error` is what a send raised: a wrapper of the app's may catch what its transport raises, and raise another.
-    `None` without one, and for what the app was handling already when it sent: that was caught in a function that had
-    called the send, which is not in the traceback of `error`.
+    `error` is what a send raised: a wrapper of the app's may catch what its transport raises, and raise another, by
+    `from None` too. `None` if no `Exception` was being handled, or only one that the app was handling already when it
+    sent: that was caught in a function that had called the send, which is not in the traceback of `error`.
     """
     for raised in chain(error):
         context = raised.__context__
@@ -166,22 +165,22 @@ def replaced(error: BaseException) -> Exception | None:
 
 
 Frame = tuple[str, str]
-"""The package and the function of one frame of a traceback."""
+"""The names of the top-level package and of the function of one frame of a traceback."""
 
 
 def frames(error: BaseException) -> Iterator[Frame]:
-    """Yields package and function of each frame in the traceback of `error`; the last one is that which raised it."""
+    """Yields a `Frame` for each frame in the traceback of `error`; the last one is that which raised it."""
     return ((package_of(frame), frame.f_code.co_name) for frame in stack(error))
 
 
 def raised_in(error: BaseException) -> Frame:
-    """Returns package and function of the frame that raised `error`, two empty texts if it has no traceback."""
+    """Returns the `Frame` that raised `error`, two empty texts if it has no traceback."""
     *_, last = ("", ""), *frames(error)
     return last
 
 
 def root(cls: type[BaseException]) -> str:
-    """Returns the top-level package that defines `cls`, such as `httpx`."""
+    """Returns the top-level package that defines `cls`, such as `httpx` or `builtins`."""
     return str(cls.__module__).partition(".")[0]
 
 

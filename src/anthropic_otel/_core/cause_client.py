@@ -1,7 +1,7 @@
 """The rule for failures of the client itself: a request that cannot be sent, a closed event loop, a closed client.
 
-The libraries raise most of these as plain `RuntimeError`, `ValueError` or `TypeError`, so their fixed messages decide.
-The contract tests provoke each with the real library.
+The libraries raise most of these as plain `RuntimeError`, `ValueError` or `TypeError`: for those their fixed messages
+decide. The contract tests provoke them with the real libraries.
 
 Rule: nothing that the server has sent is one of these failures. A request that is known to have been sent whole is not
 `request_not_sent`, unless its body was to be read once more.
@@ -25,9 +25,9 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid, or is one for the other kind of
       client, sync or async. A body that cannot be read twice is among them.
 
-    Once the request is known to have been sent (`failure.answered`), only that body is `REQUEST_NOT_SENT`. What has an
-    exception of its own for being invalid (`_INVALID_URL`) is `PROTOCOL_ERROR` then, as the server sent it in a
-    redirect, and for anything else that is not valid, `None` is returned.
+    Once the request is known to have been sent (`failure.answered`), only a body that cannot be read twice is
+    `REQUEST_NOT_SENT`. An exception of a class in `_INVALID` is `PROTOCOL_ERROR` then, as the server sent what is
+    invalid in a redirect. For anything else that is not valid, `None` is returned.
     """
     word = by_class(error, _TYPES)
     if word is not None:
@@ -40,7 +40,7 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     by_aiohttp = is_a(error, "aiohttp.ClientConnectionError") and message.startswith(_AIOHTTP_CLOSED_STARTS)
     if by_python or by_aiohttp:
         return NetworkCause.CLIENT_CLOSED
-    if is_a(error, *_INVALID_URL):
+    if is_a(error, *_INVALID):
         return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
     of_other_kind = isinstance(error, RuntimeError) and message.startswith("Attempted to send an ")
     invalid = of_other_kind or _is_invalid_header(error, message)
@@ -69,10 +69,11 @@ _TYPES: Final = {
     },
 }
 
-_INVALID_URL: Final = (
+_INVALID: Final = (
     *("httpx.InvalidURL", "httpx.UnsupportedProtocol", "aiohttp.InvalidURL", "aiohttp.NonHttpUrlClientError"),
     *("idna.IDNAError", "h11.LocalProtocolError"),
 )
+"""The exceptions for a URL, a host name, a header or a body that is not valid."""
 
 _LOOP_STARTS: Final = (
     "Event loop is closed",
@@ -112,7 +113,7 @@ _AIOHTTP_CLOSED_STARTS: Final = ("Connector is closed", "Connection closed")
 def _is_invalid_header(error: BaseException, message: str) -> bool:
     """Returns whether `error`, whose text is `message`, refuses the method, a header, a host name or the port.
 
-    Any `UnicodeError` but one of decoding is taken for that.
+    Any `UnicodeError` but a `UnicodeDecodeError` is taken for that.
     """
     if isinstance(error, UnicodeError):
         return not isinstance(error, UnicodeDecodeError)

@@ -1,8 +1,9 @@
 """Rules for the exceptions of libcurl, on which a transport of the app's own may be built: by curl_cffi or pycurl.
 
 libcurl tells what failed by a number (https://curl.se/libcurl/c/libcurl-errors.html). Where one number stands for
-several causes, its fixed English message decides, which the exception's text quotes. The number of a system's error is
-not to be had: since libcurl 8 a refused connection cannot be told from a host that cannot be reached.
+several causes, its fixed English message decides, which the exception's text quotes. The exceptions do not have the
+number of a system's error, and since libcurl 8 the message does not tell it either: a refused connection cannot be told
+from a host that cannot be reached then.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 def of_curl(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of curl_cffi or pycurl by libcurl's number; `None` for any other exception.
+    """Returns the cause of an exception of curl_cffi or pycurl; `None` for any other exception.
 
-    Also `None` for a number that `_WORDS` does not have. A timeout is `CONNECT_TIMEOUT` until there is a connection,
-    TLS included, else `READ_TIMEOUT`.
+    It is decided by libcurl's number, and for some numbers by the text too (`_BY_TEXT`); `None` for a number that
+    `_WORDS` does not have. A timeout is `CONNECT_TIMEOUT` if its text tells that there was no connection yet, TLS
+    included, else `READ_TIMEOUT`. `SessionClosed` of curl_cffi, which needs no number, is `CLIENT_CLOSED`.
     """
     if is_a(error, "curl_cffi.SessionClosed"):
         return NetworkCause.CLIENT_CLOSED
@@ -34,7 +36,7 @@ def of_curl(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def phase_of_curl(failure: Failure) -> Phase | None:
-    """Returns the phase that an exception of libcurl shows for a failure, `None` if it shows none."""
+    """Returns the phase that the exceptions of libcurl in a failure show by their numbers, `None` if they show none."""
     for error in failure.errors:
         number = _number_of(error)
         if number == _TIMEOUT and of_curl(error, failure) is NetworkCause.CONNECT_TIMEOUT:
@@ -45,7 +47,7 @@ def phase_of_curl(failure: Failure) -> Phase | None:
 
 
 def _number_of(error: BaseException) -> int | None:
-    """Returns libcurl's number for an exception of curl_cffi or pycurl, `None` for any other, or without a number."""
+    """Returns libcurl's number for an exception of curl_cffi or pycurl, `None` for any other and for one without."""
     if is_a(error, "pycurl.error"):
         number: object = error.args[0] if error.args else None
     elif is_a(error, "curl_cffi.CurlError"):
@@ -63,7 +65,7 @@ _QUOTED: Final = re.compile(r"\bcurl: \((\d{1,3})\)|^\((\d{1,3}), ")
 
 _TIMEOUT: Final = 28
 _BROKEN: Final = frozenset({7, 35, 55, 56})
-"""To connect, to greet by TLS, to send, to receive."""
+"""The numbers of a failure to connect, to make the TLS handshake, to send and to receive."""
 _BY_TEXT: Final = (
     (
         ("CONNECT tunnel failed", "Proxy CONNECT aborted", "from proxy after CONNECT", " over proxy "),
@@ -80,7 +82,7 @@ _BY_TEXT: Final = (
         NetworkCause.CONNECT_TIMEOUT,
     ),
 )
-"""Of which messages, under which numbers, the cause is another than that of the number."""
+"""The causes that a message decides: parts of messages, the numbers for which they are looked for, and the cause."""
 
 _WORDS: Final = {
     **dict.fromkeys((1, 3, 26, 43, 58, 77), NetworkCause.REQUEST_NOT_SENT),

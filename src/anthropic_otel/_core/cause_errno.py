@@ -3,8 +3,8 @@
 Rule: a name is the operating system's (`ECONNREFUSED`) or the resolver's (`EAI_NONAME`). OpenSSL, h2 and others have
 numbers too, and aiohttp copies OpenSSL's into an `OSError` of its own, where it reads as `EPERM`: those have no name.
 
-Windows has two numbers for most of them. Both have the name that every other system has: `ECONNRESET` for `WinError 64`
-(ERROR_NETNAME_DELETED) and for 10054 (WSAECONNRESET).
+Windows has several numbers for some of them. Each has the name that every other system has: `ECONNRESET` for
+`WinError 64` (ERROR_NETNAME_DELETED) and for 10054 (WSAECONNRESET).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 def errno_name(failure: Failure) -> str | None:
-    """Returns the name of the innermost system or resolver error of the chain that has one, such as `ECONNREFUSED`.
+    """Returns the name of the innermost exception of the chain that has one (`_name`), such as `ECONNREFUSED`.
 
-    `None` if the chain has no such error.
+    `None` if none has one.
     """
     return next(filter(None, map(_name, reversed(failure.errors))), None)
 
@@ -30,8 +30,8 @@ def errno_name(failure: Failure) -> str | None:
 def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause that the errno of `error` stands for; for a timeout or a local file the phase decides.
 
-    `None` if `error` has no errno, if it is a resolver's error, or if its errno has no cause of its own, such as
-    `EMFILE`, or one of a local file once the request was sent.
+    `None` if `error` has no name (`_name`), if it is the resolver's (`is_resolver_error`), or if its errno has no cause
+    of its own, such as `EMFILE`, or that of a local file once the request was sent.
     """
     name = _name(error)
     if name is None or is_resolver_error(error):
@@ -39,16 +39,16 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     if name in _TIMED_OUT:
         return timed_out(failure)
     if name in _LOCAL_FILE:
-        return _of_denied(name, failure)
+        return _of_local_file(name, failure)
     return next((word for word, names in _CAUSES.items() if name in names.split()), None)
 
 
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `CONNECTION_ERROR` if `error` is an `OSError` with an errno of a known name, else `None`.
+    """Returns `CONNECTION_ERROR` for most of the `OSError`s for which `of_errno` has no cause, such as `EMFILE`.
 
-    Applied after `of_errno`, for what that has no cause for, such as `EMFILE`. From the connect phase on
-    `CONNECTION_ERROR` too for an `OSError` without an errno: before, or in an unknown phase, it may be the app's own,
-    or of the configuration of a library that fetches credentials.
+    For those with a name (`_name`), and for those without an errno if the phase is `CONNECT` or a later one: before, or
+    in an unknown phase, one may be the app's own, or of the configuration of a library that fetches credentials. `None`
+    for all other exceptions. Applied after `of_errno`.
     """
     if not isinstance(error, OSError):
         return None
@@ -75,11 +75,12 @@ _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR"
 """The errors of a file that the client needs, such as a CA bundle or a token, or of the address while connecting."""
 
 
-def _of_denied(name: str, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an error in `_LOCAL_FILE` by `failure.network_phase`; `None` if it is `failure.answered`.
+def _of_local_file(name: str, failure: Failure) -> NetworkCause | None:
+    """Returns the cause of the error `name`, one in `_LOCAL_FILE`, by the phase; `None` if `failure.answered`.
 
-    `EACCES` and `EPERM` are `NETWORK_UNREACHABLE` in `CONNECT` and every later phase. The other errors are
-    `CONNECTION_REFUSED` in `CONNECT` itself. All else is `REQUEST_NOT_SENT`, also in an unknown phase.
+    The phase is `failure.network_phase`. `EACCES` and `EPERM` are `NETWORK_UNREACHABLE` in `CONNECT` and every later
+    phase. The other errors are `CONNECTION_REFUSED` in `CONNECT` itself. All else is `REQUEST_NOT_SENT`, also in an
+    unknown phase.
     """
     phase = failure.network_phase
     if failure.answered:
@@ -95,7 +96,7 @@ def timed_out(failure: Failure) -> NetworkCause:
     """Returns the cause of a timeout whose exception does not say what timed out, by `failure.network_phase`.
 
     Pool or connecting: `CONNECT_TIMEOUT`. TLS: `TLS_TIMEOUT`. Sending: `WRITE_TIMEOUT`. Later: `READ_TIMEOUT`. Unknown
-    phase: `CONNECT_TIMEOUT`. Without trace events, httpx's `ReadError` makes it `READ_TIMEOUT`.
+    phase: `CONNECT_TIMEOUT`. If `failure.phase` is `None`, a `ReadError` of httpx makes it `READ_TIMEOUT`.
     """
     if failure.phase is None and failure.has("httpx.ReadError"):
         return NetworkCause.READ_TIMEOUT
@@ -111,7 +112,7 @@ _TIMEOUTS: Final = {
 
 
 def server_gone(failure: Failure) -> NetworkCause:
-    """Returns the cause for a connection that the server closed, by the phase: in the body `INCOMPLETE_BODY`.
+    """Returns the cause for a connection that the server closed: `INCOMPLETE_BODY` if `failure.phase` is `RECEIVE`.
 
     In any other phase, or if it is not known, it is `SERVER_DISCONNECTED`.
     """
@@ -123,9 +124,10 @@ def server_gone(failure: Failure) -> NetworkCause:
 
 
 def _name(error: BaseException) -> str | None:
-    """Returns the name of a system or resolver error, `None` for a number without a name.
+    """Returns the name of an `OSError` by its number: the resolver's for `is_resolver_error`, else the system's.
 
-    `None` too for any other exception, as OpenSSL's `OSError`.
+    `None` without a number, for a number without a name, for an error of OpenSSL (`_is_of_openssl`), for
+    `is_host_error`, and for what is no `OSError`.
     """
     if not isinstance(error, OSError) or _is_of_openssl(error) or is_host_error(error):
         return None
@@ -136,7 +138,7 @@ def _name(error: BaseException) -> str | None:
 
 
 def _of_number(number: object, names: Mapping[int, str]) -> str | None:
-    """Returns the name of an exception's number, which an app may have set to anything, `None` without one."""
+    """Returns the name of an exception's number in `names`, else `None`. An app may have set it to any object."""
     return names.get(number) if type(number) is int else None
 
 
@@ -149,21 +151,28 @@ def _is_of_openssl(error: OSError) -> bool:
 
 
 def is_resolver_error(error: BaseException) -> bool:
-    """Returns whether `error` is that of a failed look-up of a name, whose number, if any, is the resolver's."""
+    """Returns whether `error` is of a class of Python or a resolver library for a failed look-up of a host name.
+
+    Its number, if it has one, is the resolver's. `False` for two other kinds of failed look-ups: `is_host_error`, and
+    errors of the system for which `is_raised_by_resolver` is `True`.
+    """
     import socket
 
     return isinstance(error, socket.gaierror) or is_a(error, *_RESOLVERS)
 
 
 def is_host_error(error: BaseException) -> bool:
-    """Returns whether `error` is that of an older function for look-ups, whose numbers have no names here."""
+    """Returns whether `error` is a `socket.herror`, of an older function for look-ups. Its number has no name here."""
     import socket
 
     return isinstance(error, socket.herror)
 
 
 def is_raised_by_resolver(error: BaseException) -> bool:
-    """Returns whether the resolver raised `error`, an error of the system: by `EAI_SYSTEM`, which has no class."""
+    """Returns whether `error` is an `OSError` that `socket.getaddrinfo` raised, by the traceback.
+
+    It may be an error of the system, which has no class of the resolver's (`EAI_SYSTEM`).
+    """
     steps = list(frames(error)) if isinstance(error, OSError) else []
     return bool(steps) and steps[-1] == _LOOKS_UP
 
@@ -233,7 +242,7 @@ _WINDOWS: Final = {
 }
 """The POSIX names by the error numbers of Windows and its sockets. CI has no Windows, so tests build the exceptions."""
 _SOCKETS: Final = 10_000
-"""The numbers of Windows' sockets are above. No other system has such."""
+"""The error numbers of Windows' sockets are above this. No other system has numbers as high."""
 _SYSTEM: Final = {
     **{number: name for number, name in errno.errorcode.items() if number < _SOCKETS},
     **{number: name for number, name in _WINDOWS.items() if number >= _SOCKETS},

@@ -26,9 +26,9 @@ from anthropic_otel._core.stack import package_of, stack
 def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of h2, the HTTP/2 library; `None` for any other exception.
 
-    By its class and message: a connection that is over is `SERVER_DISCONNECTED`, or `INCOMPLETE_BODY` in the body. A
-    closed stream is `STREAM_RESET`, and a body shorter than its content-length `INCOMPLETE_BODY`. Anything else is
-    `PROTOCOL_ERROR`, or `REQUEST_NOT_SENT` if h2 refused what was to be sent, as an invalid header.
+    By its class and message: a connection that is over has the cause of `server_gone`. A closed stream is
+    `STREAM_RESET`, and a body shorter than its content-length `INCOMPLETE_BODY`. In the phase `SEND` most others are
+    `REQUEST_NOT_SENT`, as h2 refuses to send an invalid header. All else is `PROTOCOL_ERROR`.
     """
     # httpcore makes `LocalProtocolError` of all of them, also of what the server has sent.
     if not is_a(error, "h2.ProtocolError"):
@@ -46,7 +46,7 @@ def of_h2(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def _is_short(error: BaseException) -> bool:
-    """Returns whether less came than the content-length has said, by the two numbers that h2 has for it."""
+    """Returns whether less came than the content-length has said, by the two lengths that h2's exception has."""
     expected, actual = getattr(error, "expected_length", None), getattr(error, "actual_length", None)
     return isinstance(expected, int) and isinstance(actual, int) and actual < expected
 
@@ -60,11 +60,11 @@ def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an error of TLS, `None` for any other exception.
+    """Returns the cause of an error of TLS by Python or aiohttp, `None` for any other exception.
 
-    A rejected certificate is `TLS_CERTIFICATE_ERROR`. A handshake that asyncio gave up is `TLS_TIMEOUT`. A closed or
-    timed out connection has the cause of its phase. An unreadable certificate file of the client is `REQUEST_NOT_SENT`,
-    unless in the TLS phase. Anything else of TLS is `TLS_ERROR`, also a `ConnectionResetError` without an errno below
+    A certificate of the server that Python's `ssl` rejects is `TLS_CERTIFICATE_ERROR`. Any other `ssl.SSLError` has the
+    cause of `_of_ssl`. A handshake that asyncio gave up is `TLS_TIMEOUT`. Any other error of aiohttp that is of TLS is
+    `TLS_ERROR`, a wrong fingerprint of the certificate too, and so is a `ConnectionResetError` without an errno below
     aiohttp's error of connecting: the connection was closed in the handshake.
     """
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
@@ -89,8 +89,8 @@ def _of_ssl(error: OSError, failure: Failure) -> NetworkCause:
     """Returns the cause of an `ssl.SSLError` that is not about the server's certificate.
 
     An end of the connection has the cause of `_of_tls_end`, and a wait until more can be read or written that of
-    `timed_out`. An error in the client's own certificate files is `REQUEST_NOT_SENT`, unless in the TLS phase. All else
-    is `TLS_ERROR`.
+    `timed_out`. An error in reading a certificate or key is `REQUEST_NOT_SENT`, as of the client's own files, unless
+    `failure.phase` is `TLS`. All else is `TLS_ERROR`.
     """
     import ssl
 
@@ -125,7 +125,7 @@ _TLS_ENDS: Final[dict[Phase | None, NetworkCause]] = {
 def of_proxy(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `PROXY_ERROR` for an error of a proxy by a SOCKS library, aiohttp or `http.client`, else `None`.
 
-    `CONNECT_TIMEOUT` if the proxy did not answer in time, as below httpx.
+    But an error of a SOCKS library is `CONNECT_TIMEOUT` if the proxy did not answer in time.
     """
     late = is_a(error, "socks.ProxyConnectionError") and failure.has("builtins.TimeoutError")
     if late or is_a(error, "socks.ProxyTimeoutError"):
@@ -139,7 +139,7 @@ _AIOHTTP_PROXY: Final = ("aiohttp.ClientProxyConnectionError", "aiohttp.ClientHt
 
 
 def names_a_proxy(failure: Failure) -> bool:
-    """Returns whether an exception of the chain blames a proxy by its class, or `failure.is_before_proxy`."""
+    """Returns whether the class of an exception of the chain says that a proxy failed, or `failure.is_before_proxy`."""
     named = ("httpx.ProxyError", "platform.ProxyError", "platform.ProxyConnectionError", *_SOCKS, *_AIOHTTP_PROXY)
     return failure.has(*named) or failure.is_before_proxy
 
@@ -148,12 +148,13 @@ def names_a_proxy(failure: Failure) -> bool:
 
 
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of aiohttp by its class, `None` for any other exception.
+    """Returns the cause of an exception of aiohttp, `None` for any other exception.
 
-    `failure` has the exceptions that `error` is one of. A payload error whose text has a `ConnectionResetError`, and a
-    request that could not be written as the server has closed the connection, is `CONNECTION_RESET`. A payload error
-    whose text has an `SSLError` is `TLS_ERROR`. Applied before `of_httpx`, as the aiohttp transport wraps all of them
-    into few classes of httpx.
+    Mostly by its class (`_AIOHTTP_TYPES`). But a payload error whose text has a `ConnectionResetError`, and a request
+    that could not be written as the server has closed the connection, is `CONNECTION_RESET`. A payload error whose text
+    has an `SSLError` is `TLS_ERROR`.
+
+    Applied before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
     """
     if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.
@@ -186,7 +187,7 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of httpx, httpx2 or their httpcore, `None` for any other exception.
 
     By its class. Where one class stands for several causes, its message, the phase or other exceptions of `failure`
-    decide.
+    decide. `None` too for a few of their classes, such as `HTTPStatusError`.
     """
     if is_a(error, "httpx.ConnectTimeout"):
         return NetworkCause.TLS_TIMEOUT if failure.phase is Phase.TLS else NetworkCause.CONNECT_TIMEOUT
@@ -223,10 +224,10 @@ _HTTPX_TYPES: Final = {
 
 
 def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
-    """Returns the cause of httpcore's `RemoteProtocolError` by its message, which is fixed or quotes an event of h2.
+    """Returns the cause of a `RemoteProtocolError` by its message, which is fixed or quotes an event of h2.
 
-    A closed connection is `SERVER_DISCONNECTED` or, in the body, `INCOMPLETE_BODY`. A reset HTTP/2 stream is
-    `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`, and so is a connection that was closed after what is no HTTP.
+    A closed connection has the cause of `server_gone`, but is `PROTOCOL_ERROR` if what came before is no HTTP. A body
+    that was cut off is `INCOMPLETE_BODY`, and a reset HTTP/2 stream `STREAM_RESET`. Anything else is `PROTOCOL_ERROR`.
     """
     if message.startswith(("Server disconnected", "<ConnectionTerminated")):
         return NetworkCause.PROTOCOL_ERROR if _has_sent_no_http(failure) else server_gone(failure)
@@ -236,10 +237,10 @@ def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
 
 
 def _has_sent_no_http(failure: Failure) -> bool:
-    """Returns whether httpcore has received something before the connection was closed that begins no HTTP response.
+    """Returns whether httpcore had received something that begins no HTTP/1 response, such as a mail server's greeting.
 
-    Such as the greeting of a mail server. h11 waits for a whole head, and refuses nothing before, so that only its
-    buffer tells. It is found by the traceback, in the function that reads.
+    h11 waits for a whole head, and refuses nothing before, so that only its buffer tells. It is found by the traceback,
+    in the function that reads. `False` if it is not found.
     """
     for frame in (frame for error in failure.errors for frame in stack(error)):
         if frame.f_code.co_name == "_receive_event" and package_of(frame) in HTTPCORE:
@@ -249,10 +250,10 @@ def _has_sent_no_http(failure: Failure) -> bool:
 
 
 def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
-    """Returns the cause of a connection error of httpx that has no errno, by what anyio or trio raised below it.
+    """Returns the cause of a `NetworkError` of httpx with no exact cause, by what anyio or trio raised below it.
 
-    An ended or broken connection is `TLS_ERROR` in a TLS handshake and for a `ConnectError`. Otherwise `of_anyio`
-    decides, and without an exception that it knows it is `CONNECTION_ERROR`.
+    A connection that they found ended or broken is `TLS_ERROR` in the phase `TLS` and for a `ConnectError`. Otherwise
+    `of_anyio` decides, and without an exception that it knows it is `CONNECTION_ERROR`.
     """
     handshake = failure.phase is Phase.TLS or is_a(error, "httpx.ConnectError")
     if handshake and failure.has("anyio.EndOfStream", "anyio.BrokenResourceError"):
@@ -263,8 +264,8 @@ def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCaus
 def of_anyio(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of three exceptions of anyio and trio; `None` for any other of theirs or of another library.
 
-    `EndOfStream` is a connection that the server closed, in a TLS handshake `TLS_ERROR`. `TooSlowError` is the timeout
-    of the phase, and `BrokenResourceError` is `CONNECTION_RESET`.
+    `EndOfStream` is `TLS_ERROR` in a TLS handshake (`failure.network_phase`), else as by `server_gone`. `TooSlowError`
+    has the cause of `timed_out`, and `BrokenResourceError` is `CONNECTION_RESET`.
     """
     if is_a(error, "anyio.EndOfStream"):
         return NetworkCause.TLS_ERROR if failure.network_phase is Phase.TLS else server_gone(failure)

@@ -1,8 +1,8 @@
-"""Rules for the exceptions of credential libraries and of Python's standard library.
+"""The rule for the exceptions of credential libraries, of Python's standard library and of a few others.
 
 Credentials may be fetched within a send. Amazon's and Google's libraries do that by urllib3, requests or urllib. What
-caused an exception of these libraries is judged before, by the rules of other modules. The rules here go by the
-exception's own class, and where that says nothing, by its message.
+caused an exception of these libraries is judged before it. The rule here goes by the exception's own class, and where
+that says nothing, by its message.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from anthropic_otel._core.semconv import NetworkCause
 
 
 def of_other(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception without an errno of the libraries in `_TYPES` and of uvloop.
+    """Returns the cause of an exception of the libraries in `_TYPES` or of uvloop, `None` for any other exception.
 
-    They are those that fetch credentials (requests, urllib3, botocore, google-auth, those of Azure, and the SDK's own),
-    the standard library, and those that decode. `None` for an exception that is not known here. Goes by its class, and
-    for a `RuntimeError` or `ValueError` by its message. A timeout has the cause of its phase, `READ_TIMEOUT` for a
-    `TimeoutError` of an unknown phase. `EOFError` is `INCOMPLETE_BODY` in the body, else `SERVER_DISCONNECTED`.
+    The libraries are those that fetch credentials (requests, urllib3, botocore, google-auth, those of Azure, and the
+    SDK's own), the standard library, those that decode a body, and those below httpcore. Not to be asked for an
+    exception with an errno that `of_errno` knows.
+
+    By its class (`_TYPES`), but some of the standard library's `RuntimeError`s and `ValueError`s by their message. A
+    `TimeoutError` of Python has the cause of `timed_out`, and is `READ_TIMEOUT` in an unknown phase. `EOFError` has the
+    cause of `server_gone`.
     """
     if is_a(error, *_TIMEOUTS):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)

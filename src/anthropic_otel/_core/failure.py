@@ -18,9 +18,9 @@ from anthropic_otel._core.semconv import Phase
 class Failure:
     """A send that raised, or a response body whose reading raised.
 
-    - `errors`: the exception and those that caused it, outermost first, each once. Never empty.
-    - `phase`: the phase that was under way by the transport's trace events, `None` without such events; `AUTH` if
-      nothing was sent yet and the exception is of an authentication.
+    - `errors`: the exception and those that caused it, outermost first, as by `cause_chain.chain`. Never empty.
+    - `phase`: the phase that was under way, by the transport's trace events or what else shows it; `None` if it is not
+      known. `AUTH` if credentials were being fetched.
     """
 
     errors: tuple[BaseException, ...]
@@ -46,9 +46,9 @@ class Failure:
 
     @property
     def is_before_proxy(self) -> bool:
-        """Whether one of `errors` was raised while a proxy was reached or asked to connect, by the traceback.
+        """Whether one of `errors` was raised while aiohttp or python_socks connected to a proxy or asked it to connect.
 
-        By aiohttp, or by a transport on python_socks. What httpcore raises is told by its trace events.
+        By the traceback. `False` for httpcore, whose trace events tell it.
         """
         return any(
             step == called and step in _BEFORE_PROXY and inner in _BEFORE_PROXY[step].get(function, ())
@@ -60,7 +60,7 @@ class Failure:
     def own_phase(self) -> Phase | None:
         """The phase that the classes of `errors` show, or else their tracebacks; `None` if none does. Ignores `phase`.
 
-        With an exception of aiohttp among them it is `CONNECT`, `SEND` or `None`.
+        With an exception of aiohttp among them it is `CONNECT`, `SEND` or `None`. It is never `WAIT` or `RECEIVE`.
         """
         if any(root(type(error)) == "aiohttp" for error in self.errors):
             if self.has("aiohttp.ClientConnectionResetError"):
@@ -78,7 +78,7 @@ class Failure:
 
 
 _HANDSHAKES: Final = ("start_tls", "do_handshake")
-"""The functions of every library in which a TLS handshake is made."""
+"""The names of the functions, of any library, that make a TLS handshake."""
 
 _PHASES: Final = {
     "httpx": {
