@@ -1,6 +1,6 @@
 """Defines the lock under which `instrument()`, `uninstrument()` and the like change what is instrumented.
 
-Without it, two threads that do so at once would do everything twice. Rule: nothing is imported while the lock is held.
+Without it, two threads that do so at once could do everything twice. Rule: nothing is imported while the lock is held.
 Another thread may hold the lock of an import, and wait for this one.
 """
 

@@ -19,11 +19,11 @@ class Clock(Protocol):
         ...
 
     def seconds(self) -> float:
-        """Returns the time of `now` in seconds. To subtract two takes less than half as long as with integers."""
+        """Returns the same time as `now` in seconds. To subtract two takes less than half as long as with integers."""
         ...
 
     def wall(self) -> int:
-        """Returns the nanoseconds since the epoch, which may jump when the machine's clock is set."""
+        """Returns the nanoseconds since the epoch. They jump if the machine's clock is set."""
         ...
 
 

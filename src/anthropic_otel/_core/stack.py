@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def stack(error: BaseException) -> Iterator[FrameType]:
-    """Yields the frames of the traceback of `error`, from the one that caught it to the one that raised it."""
+    """Yields the frames of the traceback of `error`, if it has one. The last one is that which raised it."""
     return (frame for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
@@ -18,5 +18,5 @@ def module_of(frame: FrameType) -> str:
 
 
 def package_of(frame: FrameType) -> str:
-    """Returns the top-level package of the module whose code a frame runs, such as `httpx`; else an empty text."""
+    """Returns the top-level package of `module_of(frame)`, such as `httpx`; empty for code without a module."""
     return module_of(frame).partition(".")[0]
