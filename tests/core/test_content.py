@@ -115,6 +115,11 @@ def test_json_is_recognized_in_each_encoding_that_parsers_detect(encoding: str, 
     assert not is_json(Content.JSON, "<html>".encode(encoding))
 
 
+def test_a_zero_in_utf_8_makes_no_other_encoding_of_it() -> None:
+    """A whole JSON object in UTF-8 without `content` is no message, even if one of its first bytes is a zero."""
+    assert not is_message(b'{"a\0": 401}', whole=True, has_content=False)
+
+
 def test_a_body_that_is_no_text_at_all_is_no_message() -> None:
     """Zeros and marks without anything that can be decoded raise nothing."""
     for body in (b"\0", b"\0\0\0\0", b"\xff\xfe", b"\xfe\xff\xd8", b"\xff\xfe\0\0\xff"):

@@ -1,9 +1,10 @@
-"""Compares what a response contains with what its operation returns, so that a 2xx can be found to be no answer.
+"""Tells what a 2xx response has to contain, and what its headers and its body look like. `response` compares the two.
 
-A captive portal, a gateway's login page or an empty body may come with status 200. Rule: a message is known by its
-body, whatever the content type is, and an event stream by either of them. Any other JSON must begin as JSON and not
-as an error of the API, without the content type of HTML or of an event stream. If the body could not be seen, only the
-content type of HTML is unexpected.
+A captive portal, a gateway's login page or an empty body may come with status 200. `Response.judge` and
+`Response.is_no_stream` find that it is no answer.
+
+Rule: no body is parsed here. Its content type, its beginning, its last byte and one word that every message has are
+enough.
 """
 
 from __future__ import annotations
@@ -50,17 +51,23 @@ _BLANK_OR_ZERO: Final = _BLANK + b"\0"
 _FILES: Final = ("download", "content")
 """The last parts of the names of operations that return a file."""
 _LINES: Final = "results"
-"""That of operations that return lines of JSON, which the SDK asks for as a stream."""
+"""The last part of the names of operations that return lines of JSON. The SDK asks for these as for a stream."""
 _STREAMED: Final = ("create", "stream")
-"""Those of operations that return an event stream, if one is asked for."""
+"""The last parts of the names of all operations that return an event stream if one is asked for, and of some others."""
 
 
 @functools.lru_cache(maxsize=256)
 def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
     """Returns what a 2xx response has to contain for `operation`, such as `messages.create`, and the HTTP `method`.
 
-    `ANYTHING` for `HEAD`, for files, for a stream of an operation that has none, and for the operation `_OTHER`, which
-    is none of the API's list. `stream` is whether the app has asked for a stream, `None` if that is not known.
+    `stream` is whether the app has asked for a stream, `None` if that is not known.
+
+    The first of these that applies, by the last part of the operation's name:
+
+    - `ANYTHING` for the method `HEAD`, for a file, and for the operation `_OTHER`, which is none of the API's list;
+    - `JSON_LINES` for the results of a batch;
+    - `JSON` without a stream, `JSON_OR_EVENT_STREAM` if `stream` is `None`;
+    - `EVENT_STREAM` for a stream if the name is in `_STREAMED`, else `ANYTHING`.
     """
     last = operation.rpartition(".")[2]
     if operation == OTHER or method == "HEAD" or last in _FILES:
@@ -73,7 +80,10 @@ def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
 
 
 def content_of(headers: RawHeaders) -> Content:
-    """Returns what a response contains by its `content-type` header; `UNKNOWN` for another type or none."""
+    """Returns what a response contains by its `content-type` header; `UNKNOWN` for another type or none.
+
+    A type is recognized by its beginning, in any case of letters. Any other that has `json` before a `;` is JSON.
+    """
     value = headers.get(b"content-type", b"")
     known = _COMMON.get(value)
     if known is not None:
@@ -89,10 +99,10 @@ def content_of(headers: RawHeaders) -> Content:
 
 
 def is_json(content: Content, start: bytes | None) -> bool:
-    """Returns whether a body may be JSON: its content type is not HTML, and JSON can begin with its first byte.
+    """Returns whether a body may be JSON: its content type is not HTML, and JSON can begin with its first character.
 
-    Blanks are skipped. `start` is the beginning of the body: `b""` for an empty one, which is no JSON; `None` if it
-    could not be seen, so that the content type alone decides.
+    Blanks and a byte order mark before it are skipped; UTF-16 and UTF-32 are decoded. `start` is the beginning of the
+    body: `b""` for an empty one, which is no JSON; `None` if it could not be seen, so that only HTML is not.
     """
     if content is Content.PAGE:
         return False
@@ -103,12 +113,16 @@ def is_json(content: Content, start: bytes | None) -> bool:
 
 
 def is_message(body: bytes, whole: bool, has_content: bool) -> bool:
-    """Returns whether a body may be a message: it looks like a JSON object and not like an API's error.
+    """Returns whether a body may be a message: it begins with `{`, after any blanks, and is no error by `is_error`.
 
-    `whole` is whether `body` has the body's end too. Only then two more things count: that the last byte, apart from
-    blanks and zeros after it, is `}`, and `has_content`, that `CONTENT` is anywhere in the body. That is in every
-    message, and not in a gateway's `{"code": 401}`; it does not count if the body is in UTF-16 or UTF-32. The content
-    type never counts, as a gateway may send a message under another one.
+    `body` is the whole body or its beginning, after which its last byte may follow. `whole` is whether it has the
+    body's end. If it has, two more things are required:
+
+    - The last byte is `}`. Blanks and zeros after it are skipped.
+    - `has_content`: the caller has found `CONTENT` anywhere in the body. It is in every message, and not in a gateway's
+      `{"code": 401}`. This is not required of a body in UTF-16 or UTF-32.
+
+    The content type does not count, as a gateway may send a message under another one.
     """
     if whole and body[-1:] != b"}" and body.rstrip(_BLANK_OR_ZERO)[-1:] != b"}":
         return False
@@ -120,7 +134,7 @@ def is_message(body: bytes, whole: bool, has_content: bool) -> bool:
 
 
 def is_plain_message(body: bytes) -> bool:
-    """Returns whether a whole body is a message by `is_message`, and is JSON in UTF-8 without blanks around it.
+    """Returns `True` only for a whole body for which `is_message` does so: a faster check, which most messages pass.
 
     `False` says nothing.
     """
@@ -144,10 +158,10 @@ _ERROR: Final = re.compile(rb'\s*\{\s*"(?:type"\s*:\s*"error"|error"\s*:\s*[{"]|
 
 
 def in_utf8(body: bytes) -> bytes:
-    """Returns a body of JSON, or the beginning of a long one, in UTF-8 if it is in UTF-16 or UTF-32; else unchanged.
+    """Returns a body of JSON in UTF-8 if it is in UTF-16 or UTF-32; else the same object.
 
-    These are told as the parsers do that the SDK uses: by a byte order mark, or by zeros among the first bytes. Of such
-    a body only the first `_MAX_WIDE` bytes are converted, and the rest is left out.
+    The encoding is detected as by Python's parser of JSON: by a byte order mark, or by zeros among the first bytes. Of
+    a body that is converted, only the first `_MAX_WIDE` bytes are, and the rest is left out.
     """
     # As a number, for the reason at `headers._COMMA`.
     if 0 not in body[:4] and body[:2] not in _MARKS:
@@ -155,10 +169,13 @@ def in_utf8(body: bytes) -> bytes:
     # Not at the top of the module: nearly no body needs it.
     import json
 
-    return body[:_MAX_WIDE].decode(json.detect_encoding(body), "replace").encode("utf-8", "replace")
+    encoding = json.detect_encoding(body)
+    if encoding.startswith("utf-8"):
+        return body
+    return body[:_MAX_WIDE].decode(encoding, "replace").encode("utf-8", "replace")
 
 
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""The byte order marks of UTF-16 and UTF-32 that have no zero among their first two bytes."""
+"""The byte order marks of UTF-16. Those of UTF-32 need not be looked for, as they have zeros."""
 _MAX_WIDE: Final = 16 * 1024
-"""How many bytes of a body are decoded at most. A multiple of 4, so that no character is cut."""
+"""How many bytes of a body in UTF-16 or UTF-32 are converted at most."""

@@ -1,5 +1,7 @@
 """Keeps what is needed of a body that is no event stream: its beginning, its last byte, and lines that may be broken.
 
+Of an error's body it keeps the last bytes too.
+
 Rule: what is kept is bounded, and no method raises, whatever the bytes are.
 """
 
@@ -14,15 +16,16 @@ from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched
 _BLANKS: Final = 256
 """How many blanks at the end of a chunk are skipped to find the last byte that is none."""
 _BLANK: Final = b" \t\r\n\0"
-"""The bytes of blanks. In UTF-16 and UTF-32, zeros are a part of each character of JSON."""
+"""The bytes that are skipped at the end. Zeros too: in UTF-16 and UTF-32 they are a part of most characters of JSON."""
 
 
 class StartOfBody:
     """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
 
-    - `start`: up to `most` bytes, without leading blanks unless the body is in UTF-16 or UTF-32. Empty before a chunk.
+    - `start`: up to `most` bytes, empty at first. Without leading blanks, unless a zero is among its first four bytes,
+      as in UTF-16 and UTF-32.
     - `last`: that last byte, sought in the last `_BLANKS` bytes of each chunk; empty before one was found.
-    - `has_sought`: whether `sought` has come anywhere in the body; `True` if that is empty.
+    - `has_sought`: whether `sought` has come anywhere in the body; `True` if `sought` is empty.
     """
 
     __slots__ = ("_before", "_most", "_sought", "has_sought", "last", "start")
@@ -36,7 +39,7 @@ class StartOfBody:
         self.last = b""
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns `None`: nothing of such a body ends its attempt."""
+        """Takes the next chunk. Always returns `None`, as such a body has no events."""
         self.last = chunk[-_BLANKS:].rstrip(_BLANK)[-1:] or self.last
         if len(self.start) < self._most:
             start = self.start + chunk
@@ -55,7 +58,11 @@ class StartOfBody:
 
 
 class StartAndEnd(StartOfBody):
-    """The start of an error's body: if that has more than `most` bytes, `start` has its last `most` bytes too."""
+    """Keeps the beginning of an error's body, and its end if it is long.
+
+    `start` has up to `most` bytes, as in `StartOfBody`. If it has so many and the body has more, the last `most` bytes
+    of the body are behind these. In a body of less than twice as many bytes the two overlap.
+    """
 
     __slots__ = ("_end", "_size")
 
@@ -74,7 +81,7 @@ class StartAndEnd(StartOfBody):
 
 
 class StartOfReply(StartOfBody):
-    """The start of a reply of JSON: `start` has up to `MAX_START` bytes, but of an API's error up to `most`."""
+    """Keeps the beginning of a reply of JSON. `start` has at most `MAX_START` bytes, but of an API's error `most`."""
 
     __slots__ = ()
 
@@ -88,8 +95,9 @@ class StartOfReply(StartOfBody):
 class JsonLines(StartOfBody):
     """Keeps the beginning of a body whose lines are JSON, and what is needed to see a line that is none.
 
-    That is the lines that ended in the last chunk in which any did, if they have at most `MAX_LAST` bytes, and the
-    beginning of the next one, if it has at most `MAX_KEPT`: three times `MAX_KEPT` bytes at most.
+    That is the lines that ended in the last chunk in which any did, if they have at most `MAX_LAST` bytes in all, and
+    the beginning of the next line, if it has at most `MAX_KEPT`. A line of which the beginning was not kept is left
+    out.
     """
 
     __slots__ = ("_ended", "_rest")
@@ -115,8 +123,9 @@ class JsonLines(StartOfBody):
     def finish(self, *, read_to_end: bool) -> bool:
         """Returns `False` if a line is found to be no JSON, else `True`. To be called once, after the last chunk.
 
-        The kept lines are parsed: there the SDK has stopped if it raised for a line. If the body was read to its end,
-        what comes behind the last line end is parsed too; if that is too long to be kept, it only has to end in `}`.
+        Only the lines that were kept are parsed: if the SDK raised for a line, it has read no further. If the body was
+        read to its end (`read_to_end`), what follows the last line end is parsed too. If that is too long to be kept,
+        it only has to end in `}`.
         """
         if not all(map(_is_json, self._ended.split(b"\n")[:-1])):
             return False
