@@ -330,6 +330,14 @@ def test_what_is_kept_is_bounded(unit: bytes, size: int) -> None:
         assert held(reader) <= 3 * MAX_KEPT + MAX_LAST
 
 
+def test_a_stream_that_ended_holds_no_text() -> None:
+    """The loop that reads a body may keep the reader a while, and then no event that was searched is kept with it."""
+    reader = EventStreamReader()
+    reader.feed(BEGIN + END)
+    end = reader.finish(read_to_end=True)
+    assert held(reader) - held(end) < 10
+
+
 def test_an_open_stream_holds_little() -> None:
     """A usual stream under way holds its first event and its last chunk."""
     reader = EventStreamReader()
@@ -365,6 +373,7 @@ def test_no_chunk_with_another_name_is_passed_over(chunk: bytes) -> None:
         ([BEGIN, b'data: {"error": {"type": "server_error", "code": 500}}\n\n'], None),
         ([b'{"type": "error", "error": {"type": "overloaded_error"}}'], "overloaded_error"),
         ([b'{"type": "error", ', b'"error": {"type": "overloaded_error"}}\n\n'], "overloaded_error"),
+        ([b'{"type": "error",\n\n"error": {"type": "overloaded_error"}}'], "overloaded_error"),
         ([b'{"error": "' + b"x" * 40_000 + b'"}'], None),
         ([b"<html>error</html>"], None),
     ],

@@ -3,7 +3,7 @@
 `event_stream` and `aws_event_stream` split the bytes of a stream into events.
 
 Rule: an event counts when it is dispatched, as in the SDK: an SSE event at its blank line, a frame of AWS at its last
-byte. While a stream runs, an event is parsed only where its name does not tell its type, and if it is an `error`.
+byte. While a stream runs, the JSON of an event is parsed here only if its name does not tell its type, or is `error`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ One read of a TLS connection returns at most as many.
 """
 
 MAX_LAST: Final = 2 * MAX_KEPT
-"""The most bytes that a reader keeps of the last dispatched events: the rest of an earlier chunk, and one chunk."""
+"""The most bytes that a reader keeps of the events that were dispatched last. A single delta may be longer.
+
+It has room for the rest of an earlier chunk, and for one chunk.
+"""
 
 MAX_DELTAS: Final = 2
 """The most `message_delta` events that are kept. The API sends one, and what each says is cumulative."""
@@ -68,29 +71,32 @@ def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | 
 class StreamEnd:
     """How a stream ended; while it runs, what its dispatched events say of that so far. No method raises.
 
-    Where several facts hold, `error` decides before `invalid`, and `invalid` before `complete`.
+    The end event is `message_stop`. Both `error` and `complete` may be set: an error may follow the end event.
 
-    - `complete`: whether the SDK came to `message_stop`: no error, and nothing that it could not decode, was before.
-      `None` if the events could not be seen.
-    - `error`: the error in the first `error` event, `None` without such an event.
+    - `complete`: whether the SDK came to the end event: no error, and nothing that it is known not to have decoded, was
+      before. `None` if the events could not be seen.
+    - `error`: the error in the first `error` event that the SDK came to, `None` without one.
     - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
       without a name, or in a body that is no event stream; `None` without one.
-    - `invalid`: whether the SDK stopped before the end event, because it could not decode an event.
-    - `unchecked`: whether an event that the SDK could not take may be before the end event all the same. So if the end
-      event came with the last chunk, in which nothing was found that cannot be decoded, or in one chunk with an earlier
-      event that was too long to be decoded here. Not compared, as it depends on how the chunks were cut.
-    - `read_to_end`: whether the body was read to its end.
-    - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` for an empty
-      body.
-    - `first_event`: the JSON of `message_start`, whose `usage` is a first count; `None` if it did not come or exceeds
-      `MAX_KEPT`.
-    - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events of up to `MAX_KEPT` bytes. The last has the
-      final `usage`. Empty if it was found here that the SDK stopped at an earlier event.
+    - `invalid`: whether the SDK stopped before the end event, because it could not decode an event. Set after the last
+      chunk.
+    - `unchecked`: whether an event that the SDK could not take may be before the end event, although `complete` is set
+      (`could_not_be_taken`). Set if the end event, or an earlier one of its chunk, was too long to be decoded here. The
+      reader's `finish` sets it too, if the chunk that was the last to dispatch events was also the first to dispatch
+      one that decides, its events have at most `MAX_LAST` bytes, and it finds none that cannot be decoded. Not
+      compared, as it depends on how the chunks were cut.
+    - `read_to_end`: whether the body was read to its end. Set by the reader's `finish`.
+    - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` if not known, as
+      for an empty body. Set by the reader's `finish`.
+    - `first_event`: the JSON of the first `message_start` that was short enough to be kept (`MAX_KEPT`). Its `usage` is
+      a first count. `None` without one.
+    - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events that were short enough to be kept. The last has
+      the final `usage`. Empty if it was found here that the SDK stopped at an event before the end event.
     - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
       `None`.
     - `by_names`: whether the SDK decodes only events whose SSE name it knows, as up to 1.15. Not compared.
-    - `long`: whether an event that was too long to be kept ended in the current chunk. The reader clears it at the
-      next chunk. Not compared.
+    - `long`: whether an event that was too long to be kept was dispatched in the last chunk that the reader did not
+      skip. Not compared.
     """
 
     complete: bool | None = False
@@ -107,7 +113,7 @@ class StreamEnd:
     long: bool = field(default=False, compare=False)
 
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
-        """Takes a dispatched event: its name, `None` without one, and its JSON.
+        """Takes a dispatched event: its SSE name or the type of an event of AWS, `None` without one, and its JSON.
 
         Returns `STOP` or `ERROR` if the event is one that decides how the stream ends, else `None`.
         """
@@ -129,7 +135,8 @@ class StreamEnd:
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
         """Takes a dispatched event whose JSON was too long to keep: its name, and the types found in its JSON.
 
-        Sets `long`. Returns the same as `dispatch`.
+        Sets `long`, and keeps nothing for the usage. Returns `STOP` or `ERROR` if the event is one that decides how the
+        stream ends, by its name and these types, else `None`.
         """
         self.long = True
         if name == ERROR:
@@ -154,9 +161,10 @@ class StreamEnd:
         return Dispatched.ERROR
 
     def broke_off(self, found: Break) -> None:
-        """Records that the SDK met an event that it cannot decode: after it an error does not count.
+        """Records that the SDK met an event that it cannot decode, before any `error` event: it has read no further.
 
-        If it met that before the end, no end event counts either.
+        So there is no `error`. If it met that event before the end event, the stream is `invalid` and not `complete`,
+        and has no `deltas` and no `stop_event`.
         """
         self.error = None
         if found is Break.BEFORE_END:
@@ -166,19 +174,21 @@ class StreamEnd:
     def could_not_be_taken(self) -> None:
         """Records that the SDK has closed the stream because of an event that it could not take.
 
-        Then it is `invalid` and not `complete`, and has no error and no `stop_event`. The event may have been too long
-        to be kept. It came before the end event, unless that is known to have been read: then nothing changes.
+        Nothing changes if the end event is known to have been read before: if it is `complete` and not `unchecked`.
+        Else it is `invalid` and not `complete`, and has no `error` and no `stop_event`.
         """
         if not self.complete or self.unchecked:
             self.complete, self.invalid, self.error, self.stop_event = False, True, None, None
 
 
 def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | None:
-    """Returns the type as which the SDK decodes an event, `None` for an event that has no part in how a stream ends.
+    """Returns the type as which the SDK decodes an event, if it is `message_start`, `message_delta` or `message_stop`.
+
+    For any other event it returns its type or `None`. Not for an event named `error`.
 
     The type is the one in the JSON `data`: a gateway may name every event `message`. `data` is parsed only where the
     `name` does not tell. An SDK that goes `by_names` (up to 1.15) drops an event with an unknown name, and takes the
-    name as the type if `data` has none.
+    name as the type of a `message_stop` whose `data` has none.
     """
     if name in (MESSAGE_START, MESSAGE_DELTA) or (name == MESSAGE_STOP and _STOP_QUOTED in data):
         return name
@@ -202,7 +212,7 @@ _STOP_QUOTED: Final = b'"message_stop"'
 
 
 def _type_of(data: bytes) -> bytes | None:
-    """Parses the `type` in an event's JSON. `None` if there is none, or if the JSON mentions no `message_…` type."""
+    """Parses the `type` in an event's JSON. `None` if there is none, or if no text in it begins with `message_`."""
     if b'"message_' not in data:
         return None
     name = member(json_object(data), "type")

@@ -1,7 +1,7 @@
 """Reads an event stream chunk by chunk: what SSE and the frames of AWS have in common.
 
-Rule: what is kept between two chunks is bounded: the beginning of an event, and the text whose events came last, in
-which the SDK has stopped if it could not decode one.
+Rule: what is kept between two chunks is bounded, but for one chunk. It is the beginning of an event, and the events
+that came last: if the SDK could not decode an event, it has stopped there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LongPart(Protocol):
         ...
 
     def dispatch(self, end: StreamEnd) -> Dispatched | None:
-        """Passes its event or error to `end`, once it is complete. Returns what `end` returns."""
+        """Passes what is known of its event or error to `end`, once it is complete. Returns what `end` returns."""
         ...
 
 
@@ -33,9 +33,12 @@ Long = TypeVar("Long", bound=LongPart)
 class StreamReader(Generic[Long]):
     """Finds out how one event stream ends, from the chunks of its body. No method raises, whatever the bytes are.
 
-    - `rest`: the beginning of an event whose end has not come yet, empty between two events.
-    - `last`: the text whose events were dispatched last, all by one chunk; of a text of several events that is longer
-      than `MAX_LAST`, the last of them.
+    An event is dispatched when its end comes. Here a frame of AWS is an event too.
+
+    - `rest`: the beginning of an event whose end has not come yet, empty between two events. Of one that is too long to
+      be kept it is a placeholder or empty.
+    - `last`: the text of the events that were dispatched last, all by one chunk; if they have more than `MAX_LAST`
+      bytes, of the last of them that fit. An event that is too long to be kept may be missing.
     """
 
     __slots__ = ("_decided_in", "_end", "_long", "last", "rest")
@@ -45,12 +48,15 @@ class StreamReader(Generic[Long]):
         self.rest = self.last = b""
         self._long: Long | None = None
         self._decided_in: bytes | None = None
-        """The `last` at the first event that decided how the stream ends: the same object until a later dispatch."""
+        """The `last` that had the first event which decided how the stream ends, `None` before one came.
+
+        It is the same object as `last` until a later chunk dispatches events. `NOT_KEPT` if it was too long to be kept.
+        """
 
     def feed(self, chunk: bytes) -> Dispatched | None:
-        """Takes the next chunk. Returns `STOP` or `ERROR` if it dispatched the end event or an error, `ERROR` for both.
+        """Takes the next chunk. Returns `STOP` if it dispatched the end event, `ERROR` if it dispatched an error.
 
-        Else `None`.
+        `ERROR` for both, `None` for neither.
         """
         if self._long is None:
             self._end.long = False
@@ -66,10 +72,11 @@ class StreamReader(Generic[Long]):
         return decided if decided is Dispatched.ERROR else weightier(decided, self._take(chunk[end:]))
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended, and frees what was kept of it. To be called once, after the last chunk.
+        """Returns how the stream ended, and frees what else was kept of it. To be called once, after the last chunk.
 
         `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
-        an event that it could not decode: the events that were dispatched last are decoded to find out.
+        an event that it could not decode: the events in `last` are decoded to find out. If the app has read it, only
+        what is behind the last event is checked.
         """
         end, found = self._end, self._break_at_end() if read_to_end else self._break()
         end.is_event_stream, end.read_to_end = self._is_event_stream(), read_to_end
@@ -79,6 +86,7 @@ class StreamReader(Generic[Long]):
             end.unchecked = True
         # The loop that reads the body may keep the reader a while.
         self.rest = self.last = b""
+        self._long = self._decided_in = None
         return end
 
     def _take(self, text: bytes) -> Dispatched | None:
@@ -89,22 +97,25 @@ class StreamReader(Generic[Long]):
         raise NotImplementedError
 
     def _dispatch_long(self, long: Long) -> Dispatched | None:
+        """Dispatches an event that is too long to be kept and has ended. Returns it if it decides, else `None`."""
         return long.dispatch(self._end)
 
     def _keep(self, text: bytes, end: int, decided: Dispatched | None, last_of: Callable[[bytes, int], bytes]) -> None:
-        """Keeps the events of `text[:end]`, which were dispatched, as `last`: if it is long, what `last_of` returns.
+        """Keeps the events of `text[:end]`, which were dispatched, as `last`: if they are long, what `last_of` returns.
 
-        `decided` is the event among them that decides how the stream ends, `None` without one.
+        `last_of` is given `text` and `end`. `decided` is what `_take` is about to return for them.
         """
-        whole = len(text) <= MAX_LAST
-        self.last = text if whole else last_of(text, end)
+        whole = end <= MAX_LAST
+        # A slice that is the whole text copies nothing.
+        self.last = text[:end] if whole else last_of(text, end)
         if decided is not None and self._decided_in is None:
             self._decided_in = self.last if whole else NOT_KEPT
 
     def _break(self) -> Break | None:
-        """Returns where the SDK met an event that it cannot decode, `None` without one, or if that cannot matter.
+        """Returns where the SDK met an event that it cannot decode, if the body was not read to its end.
 
-        If an earlier chunk had the end event or an error, the last one can matter only if an error followed the end.
+        It is looked for in `last` and behind it. If the end event or an error was dispatched before `last`, or is in a
+        text that was too long to be kept, that is only done if the stream has both. `None` if none is found.
         """
         if self._decided_in is None or self._decided_in is self.last:
             return self._break_in_last(ended=False)
@@ -113,14 +124,17 @@ class StreamReader(Generic[Long]):
     def _break_in_last(self, *, ended: bool) -> Break | None:
         """Returns where in `last`, or behind it, the SDK met an event that it cannot decode, `None` without one.
 
-        `ended` is whether the end event came before.
+        `ended` is whether the end event came before `last`.
         """
         raise NotImplementedError
 
     def _break_at_end(self) -> Break | None:
-        """Returns where the SDK raises for what is left at the end of the body; `None` if it takes that."""
+        """Returns where the SDK raises for what is behind the last event of a body that was read to its end.
+
+        `None` if it raises for nothing there.
+        """
         return None
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body is one by its first bytes, `None` if that is not known, as for an empty body."""
+        """Returns whether the body is an event stream by its first bytes, `None` if not known, as for an empty body."""
         raise NotImplementedError
