@@ -1,13 +1,14 @@
 """Reads how an SSE stream ends, from its chunks.
 
-Rule: the line endings are those of the SDK's decoder. Each is replaced by a newline before the text is searched. So an
-event ends at two newlines, wherever the chunks are cut.
+Rule: the line endings are those of the SDK's decoder: LF, CRLF and CR. Each is replaced by a newline before a text is
+split into events. So an event ends at two newlines, wherever the chunks are cut.
 
-A stream has hundreds of `content_block_delta` events, which decide nothing. So a chunk that is one of them is skipped.
-A chunk of several events is skipped if all its lines that name an event name one of a content block, or if it has no
-word of an event that decides, as where a gateway names every event `message`. A single delta, which has one line of
-data, is recognized by operators: methods of `bytes` take twice their time, and a comparison with two bounds, for what a
-chunk begins with, takes half the time of a slice, as do two single bytes, for what it ends with.
+A stream has hundreds of `content_block_delta` events, which decide nothing. So what plainly decides nothing is not
+parsed: a chunk that is one of them, events that are named as those of content blocks, and whole events without any word
+of one that decides, as where a gateway names every event `message`.
+
+A single delta, which has one line of data, is recognized by operators, as methods of `bytes` take twice their time.
+What it begins with is compared with two bounds, and what it ends with byte by byte: slices take twice as long.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from anthropic_otel._core.stream_reader import NOT_KEPT, StreamReader
 
 DELTA: Final = b"event: content_block_delta\nd"
 AFTER_DELTA: Final = b"event: content_block_delta\ne"
-"""The bounds between which every text is that begins with `DELTA`."""
+"""A text that begins with `DELTA` and is longer is between `DELTA` and this one, and no other text is."""
 DATA: Final = slice(len(DELTA), -2)
+"""The part of a single delta from behind `DELTA` up to its last line ending and blank line."""
 _DELTA_WITH_CRLF: Final = b"event: content_block_delta\r\nd"
-_NAME_AT: Final = len(b"event: ")
 CR: Final = ord("\r")
 NEWLINE: Final = ord("\n")
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
@@ -35,13 +36,13 @@ _LONGEST_FIELD: Final = len(b"event:")
 
 
 class EventStreamReader(StreamReader[LongEvent]):
-    """Finds out how one SSE stream ends, from the chunks of its decoded body.
+    """Finds out how one SSE stream ends, from the chunks of its body, without their content encoding.
 
-    Keeps at most seven times `MAX_KEPT` bytes, and the last chunk. `by_names` is whether the SDK decodes only events
+    Keeps at most ten times `MAX_KEPT` bytes, and the last chunk. `by_names` is whether the SDK decodes only events
     whose names it knows, as up to 1.15.
 
-    `rest` is a placeholder for the beginning of an event that is too long to be kept. While it is empty, a whole event
-    may be left out of `feed` if it decides nothing, and is put into `last` in its place.
+    A caller may set `last` to a chunk for which `is_delta` is true, in place of a call of `feed`: while `rest` is
+    empty, and not for the first chunk. `rest` is `NOT_KEPT` during an event that is too long to be kept.
     """
 
     __slots__ = ("_after_cr", "_found", "_start")
@@ -49,7 +50,10 @@ class EventStreamReader(StreamReader[LongEvent]):
     def __init__(self, *, by_names: bool = False) -> None:
         super().__init__(StreamEnd(by_names=by_names))
         self._found: Break | None = None
-        """Where the SDK met an event that it cannot decode, in a `last` that decided and was too long to be kept."""
+        """Where the SDK met an event that it cannot decode, in the text that had the first event which decided.
+
+        Only set if that text was too long to be kept, so that it was searched at once; else `None`.
+        """
         self._start = b""
         self._after_cr = False
 
@@ -77,9 +81,9 @@ class EventStreamReader(StreamReader[LongEvent]):
     def _break_at_end(self) -> Break | None:
         """Returns where the SDK raises for bytes behind the last event that are no UTF-8.
 
-        `None` if they are UTF-8, or if an error came before them. They are none in a body that is compressed and does
-        not say so, or in a way that the HTTP client does not know. Of an event too long to be kept only the last bytes
-        are looked at, and the first if the body begins with it.
+        Such are those of a compressed body that does not say so, or is compressed in a way that the HTTP client does
+        not know. `None` if the bytes are UTF-8, or if an `error` event came before them. Of an event that is too long
+        to be kept only the last bytes are looked at, and the first few if the body begins with it.
         """
         if self._end.error is not None:
             return None
@@ -95,11 +99,11 @@ class EventStreamReader(StreamReader[LongEvent]):
         return None
 
     def _may_skip(self, chunk: bytes) -> bool:
-        """Returns whether a chunk is known to consist of whole events that decide nothing, whatever they are named.
+        """Returns whether a chunk is plainly made of whole events that decide nothing. `False` says nothing.
 
-        To be asked where an event begins. With LF line endings it is known if no `message_`, no line that ends in
-        `error` and no `"error"` is in it, with CRLF if it is a single delta. `False` for one that is longer than
-        `MAX_KEPT`, as its events may be long ones, and for the first chunk with LF.
+        Only to be asked where an event begins. With LF line endings `True` if the chunk ends with a blank line, and has
+        no `message_`, no line that ends in `error` and no `"error"`; but not for the first chunk. With CRLF `True` for
+        a single delta. No chunk longer than `MAX_KEPT` is skipped, as its events may be long ones.
         """
         if CR in chunk:
             return _is_delta_with_crlf(chunk)
@@ -113,7 +117,10 @@ class EventStreamReader(StreamReader[LongEvent]):
         )
 
     def _without_cut(self, chunk: bytes) -> bytes:
-        """Returns `chunk` without a leading LF if the chunk before ended in CR. Remembers whether this one does."""
+        """Returns `chunk` without a leading LF if the chunk before, of those that are not skipped, ended in CR.
+
+        Remembers whether this one does.
+        """
         if chunk and self._after_cr:
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
@@ -139,10 +146,10 @@ class EventStreamReader(StreamReader[LongEvent]):
         return decided
 
     def _dispatch(self, event: bytes) -> Dispatched | None:
-        """Dispatches one event, given without the blank line that ends it. Returns it if it decides, else `None`.
+        """Dispatches one event, given without the blank line that ends it. Returns `STOP` or `ERROR` if it decides.
 
-        An empty `event` is one without name and data. One of `MAX_KEPT` bytes or more is not parsed: its name and the
-        types found in it decide.
+        Else returns `None`, also for an empty `event`. One of `MAX_KEPT` bytes or more is not parsed: its name and the
+        types found in it are taken.
         """
         # A long event is treated in the same way, whether it came in one chunk or in several.
         if len(event) >= MAX_KEPT:
@@ -150,10 +157,10 @@ class EventStreamReader(StreamReader[LongEvent]):
         return self._end.dispatch(*fields_of(event))
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body begins with the name of an SSE field and a colon; blanks before it are skipped.
+        """Returns whether the body begins as an event stream: with the name of an SSE field and a colon, or a comment.
 
-        A first line that is the beginning of one will do, and so will an event's name in what was dispatched last.
-        `None` for a body that is empty or all blanks.
+        Blanks and a byte order mark before it are skipped. Also `True` if the first line is only the beginning of such
+        a name, and if a later line in `last` begins with `event:`. `None` for a body that is empty or all blanks.
         """
         start = self._start or self.last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
@@ -198,9 +205,9 @@ def _is_delta_with_crlf(chunk: bytes) -> bool:
 def _decides_nothing(text: bytes, end: int) -> bool:
     """Returns whether every line of `text[:end]` that names an event names one of a content block.
 
-    `False` if the first event does not begin with such a line, or another event begins with its data.
+    `text` begins with an event. `False` if that does not begin with such a line, or another event begins with its data.
     """
-    first = text.startswith(b"content_block_", _NAME_AT) and text.find(b"\n\ndata", 0, end) < 0
+    first = text.startswith(b"event: content_block_") and text.find(b"\n\ndata", 0, end) < 0
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)
 
 

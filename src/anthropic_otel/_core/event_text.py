@@ -1,6 +1,6 @@
 """Parses the text of SSE events, and finds one that the SDK cannot decode.
 
-Rule: the line endings of a text are newlines, so that an event ends at two of them.
+Rule: the caller has replaced the line endings of a text by newlines, so that an event ends at two of them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from anthropic_otel._core.stream_end import Break, is_known, meaning_of
 
 
 def fields_of(event: bytes) -> tuple[bytes | None, bytes]:
-    """Parses an event's lines. Returns its name, `None` without one or for an empty one, and its data.
+    """Parses an event's lines. Returns its name and its data.
 
-    That is the values of the `data` lines, joined by newlines. Of several names the last one counts.
+    Of several names the last one counts. The name is `None` without one, and if it is empty. The data is the values of
+    the `data` lines, joined by newlines; empty without any.
     """
     name, data = None, []
     for line in event.split(b"\n"):
@@ -28,9 +29,9 @@ def fields_of(event: bytes) -> tuple[bytes | None, bytes]:
 def break_in(text: bytes, by_names: bool, *, ended: bool) -> Break | None:
     """Returns whether the first event in `text` that the SDK cannot decode is before or after the end event.
 
-    `None` if there is none before an `error` event. Lines of `text` end with a newline; what follows its last blank
-    line is not searched. `by_names` is whether the SDK decodes only events whose names it knows, as up to 1.15. `ended`
-    is whether the end event came before `text`.
+    `None` if there is none, or if an `error` event comes first, at which the SDK stops. `text` begins with an event;
+    what follows its last blank line is not searched. `by_names` is whether the SDK decodes only events whose names it
+    knows, as up to 1.15. `ended` is whether the end event came before `text`.
     """
     for event in text.split(b"\n\n")[:-1]:
         name, data = fields_of(event)

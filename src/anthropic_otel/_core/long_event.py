@@ -1,6 +1,6 @@
 """Reads one event of an SSE stream that is too long to be kept.
 
-Rule: the text is searched as it comes, and not kept but for its last bytes. Its line endings are newlines.
+Rule: the text is searched as it comes, and only its last bytes are kept. Its line endings are newlines.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from anthropic_otel._core.event_json import JsonTypes
 from anthropic_otel._core.stream_end import Dispatched, StreamEnd
 
 _CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
-"""The bytes of UTF-8 that begin no character."""
+"""The bytes that continue a character of UTF-8."""
 _NAME_LINE: Final = re.compile(rb"\nevent(?:: ?([^\n]{0,64}))?(?=\n)")
 _LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
 
 
 class LongEvent:
-    """An event that is too long to be kept, which begins with `begun`.
+    """An event that is too long to be kept, which begins with `begun`, or is all of that.
 
-    Only its `name` (`None` without one), the `types` found in its JSON and its last bytes are kept.
+    Only its last `name`, the `types` found in its JSON and its last bytes are kept. `name` is `None` without one, and
+    one of more than 64 bytes does not count.
     """
 
     __slots__ = ("_before", "name", "types")
@@ -33,15 +34,15 @@ class LongEvent:
 
     @property
     def tail(self) -> bytes:
-        """The last bytes of what was fed, at most `_LONGEST_NAME_LINE`, beginning with a whole character."""
+        """The last bytes of the event so far, at most `_LONGEST_NAME_LINE`, without the rest of a cut character."""
         return self._before.lstrip(_CONTINUATIONS)
 
     def dispatch(self, end: StreamEnd) -> Dispatched | None:
-        """Passes the event to `end`, once it is complete. Returns what `end` returns."""
+        """Passes the event's `name` and `types` to `end`, once it is complete. Returns what `end` returns."""
         return end.dispatch_long(self.name, self.types)
 
     def feed(self, text: bytes) -> int | None:
-        """Takes the event's next text. Returns the index in `text` after its blank line, else `None`."""
+        """Takes the event's next text. Returns the index in `text` after the blank line that ends it, else `None`."""
         known = len(self._before)
         text = self._before + text
         end = text.find(b"\n\n", known - 1)
