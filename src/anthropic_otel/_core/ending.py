@@ -2,13 +2,14 @@
 
 Where several words fit a failure, the first that applies in this list is the `error.type`:
 
-1. the status, if the SDK fails for it: every one that is not 2xx (not that of a redirect or of a demand for credentials
-   that was to be followed by a further request, unless a transport or a hook made an exception of the status);
+1. the status, if it is no 2xx: the SDK fails for any other. If an exception ended the attempt, some do not count: that
+   of a redirect mostly does not (`of_exception`);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
-4. `invalid_event`, if the body is an event stream by its content type or by its first bytes;
-5. `unexpected_content`;
-6. `incomplete_stream`.
+4. `invalid_event`: the SDK could not decode an event of a stream before the end event. The body is one by its content
+   type or by its first bytes;
+5. `unexpected_content`: the body is no answer to the request, or the SDK could not parse it;
+6. `incomplete_stream`: a message's stream was read to its end and had no end event.
 
 Rule: the functions here read an attempt and change nothing of it.
 """
@@ -63,12 +64,13 @@ class Ending:
     - `cause`: set if an exception, an incomplete stream or a proxy's refusal decided the `error_type`, else `None`.
     - `exception_type`: the name of the class of the exception that it failed with, also where a status is the
       `error_type`; `None` without one.
-    - `exception_base`: the same as of `cause.base_name`, if there is a `cause`.
-    - `api_error`: the error in the stream's `error` event, or one that the SDK does not tell the app of
-      (`StreamEnd.untold`); `None` without one.
-    - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline.
-    - `of_earlier_hop`: whether the known status does not count: that of a redirect that was followed before the network
-      failed, or of a demand for credentials that could not be fetched.
+    - `exception_base`: what `base_name` of the module `cause` returns for that exception, if its cause decided the
+      `error_type`; else `None`.
+    - `api_error`: of a stream that failed, the error in its `error` event, or one that the SDK does not tell the app of
+      (`StreamEnd.untold`); else `None`.
+    - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline, or if it did not fail.
+    - `of_earlier_hop`: whether the attempt is to forget its status: what failed came after the response that had it, as
+      after a redirect that was followed.
     """
 
     outcome: AttemptOutcome
@@ -82,7 +84,7 @@ class Ending:
 
 
 COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
-"""The ending of an attempt whose body was an answer, and was read to its end or to its end event."""
+"""The ending of an attempt whose answer was read to its end, or to the end event of a stream."""
 _CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
 _ABANDONED: Final = Ending(AttemptOutcome.ABANDONED)
 UNKNOWN: Final = Ending(AttemptOutcome.FAILED, NetworkCause.OTHER.value)
@@ -99,9 +101,9 @@ _TUNNEL_REFUSED: Final = Ending(
 def of_end(attempt: Attempt, how: End) -> Ending:
     """Returns the ending of an attempt that no exception ended: `FAILED` if anything in the module's list applies.
 
-    Also if its end was not observed (`LOST`): with `proxy_error` if a proxy refused its tunnel, else with `_OTHER`.
-    Else `COMPLETED` if its body was read to the end or the end event came, and `ABANDONED` if not. The attempt's
-    reading must have been concluded.
+    If nothing does, it is `COMPLETED` if its body was read to the end or its end event came, else `ABANDONED`. Of
+    `LOST` only the status is looked at: else it is `FAILED` with `proxy_error` if a proxy refused its tunnel, and with
+    `_OTHER` if not. The attempt's reading, if it has one, must have been concluded before.
     """
     status, response = attempt.status, attempt.response
     if status is not None and not 200 <= status < 300:
@@ -121,13 +123,16 @@ def of_end(attempt: Attempt, how: End) -> Ending:
 def of_exception(attempt: Attempt, error: BaseException, failure: BaseException | None = None) -> Ending:
     """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
 
-    `failure` is the exception of the last failed trace event, `None` without one. If `error` leaves open what happened,
-    as one that a wrapper around the transport raises may, the first that says more (`_says_more`) decides: `failure`,
-    or the exception that `error` has replaced (`cause_chain.replaced`).
+    `CANCELLED` if `error` is no `Exception`, as a cancellation or an interrupt. Else `FAILED`, with the status if that
+    is no 2xx, and with the cause otherwise. The cause decides in spite of such a status in these cases:
 
-    What is no `Exception`, such as a cancellation or an interrupt, is `CANCELLED`. Anything else is `FAILED`, with the
-    status or the cause as the module's list says. The cause is corrected by what else the attempt knows: that the
-    connection was gone before, that the app closed the client, or that a redirect led to an unusable address.
+    - There were too many redirects, or the response broke that was to be followed by a request (`Broken.HOP`).
+    - What failed came after the response with the status, which is `of_earlier_hop` then: a redirect was followed
+      (`_was_followed`), credentials were being fetched, or a further request got no connection of a full pool.
+
+    The cause is that of `error` by `_cause`, where `failure` is the exception of the last failed trace event, `None`
+    without one. What else the attempt knows corrects it: by `_corrected`, and it is `app_exception` if an auth flow of
+    the app raised after a 2xx, unless the body of that could not be read.
     """
     if not isinstance(error, Exception):
         # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
@@ -169,9 +174,11 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 
 
 def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None, phase: Phase | None) -> Cause:
-    """Returns the cause of `error`; if that leaves open what happened, of the first beneath it that says more.
+    """Returns the cause of `error`, or of an exception beneath it if that of `error` leaves open what happened.
 
-    `failure` is as in `of_exception`. `phase` is the one in which the attempt failed, `None` if it is not known.
+    A wrapper around the transport may raise such an `error`. Then the first that says more (`_says_more`) decides:
+    `failure`, which is as in `of_exception`, then the exception that `error` has replaced (`cause_chain.replaced`).
+    `phase` is the one in which the attempt failed, `None` if it is not known.
     """
     proxied, in_tunnel = attempt.request.proxy is not None, attempt.timeline.tunnelling is False
     classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
@@ -185,15 +192,20 @@ def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None
 def _was_followed(attempt: Attempt, error: BaseException, cause: Cause) -> bool:
     """Returns whether the attempt's status is of a redirect that was followed before `error` was raised.
 
-    A redirect was followed if the network failed after it. It was not if a hook has raised its status. `False` for any
-    other status. To be called only if no body was being read, as the send has returned a redirect whose body was.
+    Only to be called if the status is no 2xx, and no body was being read: the send returns a redirect whose body is.
+    `cause` is that of `error`. A status below 400 is taken for a redirect that was followed, unless `error` is an
+    exception for that status, as a hook may raise, or of unknown cause. `False` for others, and without a status.
     """
     returned = cause.word is NetworkCause.OTHER or _was_raised(error, attempt.status)
     return attempt.status is not None and attempt.status < 400 and not returned
 
 
 def _corrected(attempt: Attempt, cause: Cause) -> Cause:
-    """Returns `cause` as corrected by what else the attempt knows: the three that `of_exception` names."""
+    """Returns `cause`, or another one if the attempt knows more of what happened.
+
+    That is `protocol_error` if a redirect led to an address that cannot be used, the cause of an earlier failure to
+    send the request, and `client_closed` if the app had closed the client. Each replaces only the causes that fit it.
+    """
     if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
         # The server sent the address that cannot be used.
         cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
@@ -208,7 +220,10 @@ def _corrected(attempt: Attempt, cause: Cause) -> Cause:
 
 
 def _was_raised(error: BaseException, status: int | None) -> bool:
-    """Returns whether an `HTTPStatusError` for `status`, which `raise_for_status` raises, is or caused `error`."""
+    """Returns whether `error`, or an exception in its chain of causes, is an `HTTPStatusError` for this `status`.
+
+    An HTTP library's `raise_for_status` raises it.
+    """
     raised = (getattr(each, "response", None) for each in chain(error) if is_a(each, "httpx.HTTPStatusError"))
     return any(getattr(response, "status_code", None) == status for response in raised)
 
@@ -230,17 +245,25 @@ def _says_nothing(cause: Cause) -> bool:
 
 _CLOSED: Final = (NetworkCause.SERVER_DISCONNECTED, NetworkCause.CONNECTION_RESET)
 _ENDED: Final = (*_CLOSED, NetworkCause.WRITE_TIMEOUT)
-"""The causes that leave open what had happened before, if the request could not be written: the transport reads on."""
+"""The causes that give way to an earlier failure to send the request, if they have no errno.
+
+A transport that could not send a request may still read the response, and then raises for that.
+"""
 _GONE: Final = (*_CLOSED, NetworkCause.CONNECTION_ERROR, NetworkCause.INCOMPLETE_BODY)
-"""The causes that a transport's exceptions may have when the app has closed the client."""
+"""The causes that give way to `client_closed`: what a transport raises may have them when the app closes the client."""
 
 
 def _of_stream(attempt: Attempt, how: End, end: StreamEnd) -> Ending:
-    """Returns the ending of an attempt whose body is an event stream that ended with `end`.
+    """Returns the ending of an attempt whose body was read as an event stream, which ended with `end`.
 
-    An `error` event, an event that cannot be decoded, a body that is no event stream, and a message stream that was
-    read to its end without an end event are `FAILED`. Else a stream is `COMPLETED`, or `ABANDONED` if it was not read
-    to its end and has no end event.
+    The first of these that applies:
+
+    - `FAILED` for an `error` event;
+    - `COMPLETED` if the SDK came to the end event;
+    - `FAILED` for a body that is no event stream, and for an event that the SDK could not decode;
+    - `ABANDONED` if the body was not read to its end;
+    - `FAILED` for a message's stream, as it has no end event, if its events could be seen;
+    - `COMPLETED`.
     """
     if end.error is not None:
         return _failed(end.error.type, api_error=end.error)
