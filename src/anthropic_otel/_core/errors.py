@@ -1,6 +1,8 @@
 """Chooses the `error.type` of a call: the word that the SDK's own span uses, so that both agree.
 
-The API's own error types are listed in `semconv`. The `error.type` of an attempt is in `ending`.
+It also finds out what an exception of the SDK tells besides: whether it asks for a retry, which response it is for, and
+whether it comes from parsing, from a backoff or from an event. The API's own error types are listed in `semconv`. The
+`error.type` of an attempt is in `ending`.
 
 Rule: the words and their order are those of `error_type` in the SDK's `_tracing.py` (1.14 and later), held by a
 contract test. One thing differs: the word is on a metric too, so a type that is documented neither for the API nor for
@@ -38,10 +40,12 @@ CLIENT_ERROR: Final = "client_error"
 def call_error_type(error: BaseException) -> str:
     """Returns the `error.type` of a call whose SDK method or whose body raised `error`. Never raises.
 
-    - `client_timeout_error` for a timeout and `connection_error` for any other failed connection, by the SDK's or the
-      HTTP library's class.
-    - For a status error: the type that the server sent if `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS` has it, else the
-      status if that is 400 or more, else `_OTHER` if the server sent any type.
+    The class of `error`, or a base of it, decides if it is one of the SDK or an HTTP library:
+
+    - `client_timeout_error` for an `APITimeoutError` or a `TimeoutException`, `connection_error` for any other
+      `APIConnectionError` or `TransportError`;
+    - for an `APIStatusError` the type that the server sent if `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS` has it, else
+      the status if that is 400 or more, else `_OTHER` if the server sent any type;
     - `client_error` for everything else.
     """
     names = {cls.__name__ for cls in type(error).__mro__ if root(cls) in SDK_OR_CLIENTS}
@@ -58,8 +62,8 @@ def call_error_type(error: BaseException) -> str:
 def asks_for_retry(error: BaseException) -> bool:
     """Returns whether the SDK retries for `error`, which its method raised, if it has a retry left.
 
-    As in the SDK, the first of these in the chain of causes decides: a `RetryableError` and a failed connection are
-    retried, a status error by its status and `x-should-retry`. `False` without any of these. Never raises.
+    As in the SDK, the first of these that is `error`, or is in its chain of causes, decides: a `RetryableError` and an
+    `APIConnectionError` are retried, an `APIStatusError` as `should_retry` says. `False` without any. Never raises.
     """
     for each in chain(error):
         if is_a(each, "anthropic.RetryableError", "anthropic.APIConnectionError"):
@@ -73,9 +77,9 @@ def asks_for_retry(error: BaseException) -> bool:
 
 @guarded(None)
 def answer_of(error: BaseException) -> tuple[int, str | None] | None:
-    """Returns status and request id of the response that a status error was raised for; `None` for any other error.
+    """Returns status and request id of the response that an `APIStatusError` was raised for; `None` for another error.
 
-    The request id is `None` if the response has none. Never raises.
+    The request id is as the server sent it, `None` if the response has none. Never raises.
     """
     if not is_a(error, "anthropic.APIStatusError"):
         return None
@@ -100,14 +104,14 @@ def is_of_parsing(error: BaseException) -> bool:
 
 
 _PARSES: Final = ("anthropic", "parse")
-"""The method of the SDK's responses that parses the body, and then calls what makes of it what the app gets."""
+"""The method of the SDK's responses that parses the body, and then calls what makes the app's reply of it."""
 
 
 @guarded(False)
 def is_of_backoff(error: BaseException) -> bool:
     """Returns whether `error` was raised while the SDK waited before a retry, as by a signal's handler.
 
-    `False` too for an SDK as old as 0.40, which has no method for that. Never raises.
+    Always `False` with an old SDK, such as 0.40, which has no `_sleep_for_retry`. Never raises.
     """
     return _WAITS in frames(error)
 
@@ -119,10 +123,15 @@ _WAITS: Final = ("anthropic", "_sleep_for_retry")
 def is_of_an_event(error: BaseException | None) -> bool:
     """Returns whether `error` says that the SDK could not take an event of a stream.
 
-    It does if the SDK's decoder of streams raised it, or the standard library that the decoder called, and its class is
-    of that library or the `ParserError` of botocore. It does too if other code of the SDK raised it while a stream was
-    read, such as what collects a message, and its class is of the standard library or the `APIResponseValidationError`
-    of a client that validates strictly. No `MemoryError` or `OSError` does. Never raises; `False` for `None`.
+    Which code has raised it is seen from its traceback, where functions of the standard library are skipped. `True` in
+    two cases:
+
+    - The SDK's or botocore's decoder of streams has raised it, and its class is of the standard library or botocore's
+      `ParserError`.
+    - Any code of the SDK has, such as what collects a message, while a stream was read. Its class is of the standard
+      library or `APIResponseValidationError`, which a client raises that validates strictly.
+
+    `False` for a `MemoryError`, an `OSError`, what is no `Exception`, and `None`. Never raises.
     """
     if not isinstance(error, Exception) or isinstance(error, (MemoryError, OSError)):
         return False
@@ -140,7 +149,7 @@ def is_of_an_event(error: BaseException | None) -> bool:
 _DECODERS: Final = ("anthropic._streaming", "anthropic.lib.bedrock", "botocore.eventstream")
 """The beginnings of the names of the modules that decode the events of streams."""
 _STREAMS: Final = ("anthropic._streaming", "anthropic.lib.streaming")
-"""Those of the modules with the SDK's streams: of events, and of what collects a message of them."""
+"""The beginnings of the names of the modules with the SDK's streams of events, and with what collects a message."""
 _READS: Final = "__stream__"
 """The method of these streams that reads event by event. Other methods may fail because of how the app calls them."""
 _UNPARSED: Final = (ValueError, RecursionError)
@@ -168,27 +177,17 @@ def body_error_type(attempt: Attempt) -> str:
 
     `attempt` is the failed attempt that the reply or body belongs to. The first of these that applies decides:
 
-    - The network failed it: `api_error` for an incomplete stream; `client_error` for an exception of neither the SDK
-      nor the HTTP library, a body that cannot be decoded and an unknown cause; `client_timeout_error` for a timeout of
-      reading or writing; else `connection_error`. An exception of httpx for broken reading or writing is always
-      `connection_error`, and one of the app's own code has the word of `_of_app_exception`. One that is derived from an
-      exception of the SDK or the HTTP library counts as that.
-    - The SDK could not take an event: `api_error` if the body had been read to its end, else `client_error`.
-    - The body that should be a message stream is none: the same, as the SDK takes one that it can read to its end for a
-      stream without its end event.
+    - The attempt has a `cause`: the word of `_of_cause`.
+    - The SDK could not take an event (`invalid_event`): `api_error` if the body was read to its end, else
+      `client_error`.
+    - The body that should be a message's stream is none: the same, as the SDK takes one that it can read to its end for
+      a stream without its end event.
     - An `error` event came: the word of `_of_error_event`.
     - Anything else, for which the SDK's span has no word: the attempt's own `error.type`, or `_OTHER` without one.
     """
-    cause = attempt.cause.word if attempt.cause else None
-    if cause is not None:
+    if attempt.cause is not None:
         # The SDK does not wrap an exception of the body, and its span goes by the exception's class, or a base of it.
-        raised = getattr(attempt, "exception_base", None) or attempt.exception_type
-        if raised is not None and raised.endswith((".ReadError", ".WriteError")):
-            return CONNECTION_ERROR
-        if cause is NetworkCause.APP_EXCEPTION:
-            return _of_app_exception(raised or "")
-        foreign = raised is not None and raised.partition(".")[0] not in SDK_OR_CLIENTS
-        return CLIENT_ERROR if foreign else _BY_CAUSE.get(cause, CONNECTION_ERROR)
+        return _of_cause(attempt.cause.word, getattr(attempt, "exception_base", None) or attempt.exception_type)
     end = attempt.reading.end if attempt.reading is not None else None
     read_to_end = end is not None and end.read_to_end
     streamed = attempt.response is not None and attempt.response.is_asked_for_as_stream
@@ -202,21 +201,31 @@ def body_error_type(attempt: Attempt) -> str:
     return attempt.error_type or OTHER
 
 
-def _of_app_exception(raised: str) -> str:
-    """Returns the `error.type` for an exception of the app's own code. `raised` is the class name that the app got.
+def _of_cause(cause: NetworkCause, raised: str | None) -> str:
+    """Returns the `error.type` of a call whose returned body failed with `cause`.
 
-    It is `client_error`, unless that class is of the SDK or the HTTP library, which wraps the exception: then
-    `client_timeout_error` for a name that ends in `Timeout`, else `connection_error`.
+    `raised` is the name of the class of the exception that the app got, or of the base by which the SDK knows it, such
+    as `httpx.ReadTimeout`; `None` if the app got none. The first of these that applies:
+
+    - `connection_error` for a class named `ReadError` or `WriteError`;
+    - `client_error` for a class of neither the SDK nor an HTTP library;
+    - if the app's own code raised, and a class of these wraps that: `client_timeout_error` for a name that ends in
+      `Timeout`, else `connection_error`;
+    - the word that `_BY_CAUSE` has, else `connection_error`.
     """
-    if raised.partition(".")[0] not in SDK_OR_CLIENTS:
+    if raised is not None and raised.endswith((".ReadError", ".WriteError")):
+        return CONNECTION_ERROR
+    if raised is not None and raised.partition(".")[0] not in SDK_OR_CLIENTS:
         return CLIENT_ERROR
-    return CLIENT_TIMEOUT_ERROR if raised.endswith("Timeout") else CONNECTION_ERROR
+    if cause is NetworkCause.APP_EXCEPTION:
+        return CLIENT_TIMEOUT_ERROR if raised is not None and raised.endswith("Timeout") else CONNECTION_ERROR
+    return _BY_CAUSE.get(cause, CONNECTION_ERROR)
 
 
 def _of_error_event(told: str | None) -> str:
-    """Returns the `error.type` for an `error` event. `told` is the type that the server sent, `None` without one.
+    """Returns the `error.type` for an `error` event. `told` is its `ApiError.raw_type`.
 
-    It is that type if `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS` has it, else `_OTHER`; `client_error` without one.
+    It is `told` if `API_ERROR_TYPES` or `BEDROCK_EXCEPTIONS` has it, else `_OTHER`; `client_error` for `None`.
     """
     if told is None:
         return CLIENT_ERROR
