@@ -1,7 +1,7 @@
 """Reads the JSON of an event or of an error: which event it is, and which of the API's errors.
 
-Rule: nothing here is trusted. Of an error nothing is passed on but its type, both as one of a closed list and as sent,
-cut to 64 characters, and its code, if that is a short word.
+Rule: nothing that a server sends is trusted. An `ApiError` has no text of an error but its type, cut to 64 characters,
+and its code, if that is a short word.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _CODE: Final = re.compile(r"\w{1,64}", re.ASCII).fullmatch
 
 @dataclass(frozen=True)
 class ApiError:
-    """An error that the API reported: in the body of a response, an `error` event, or a frame of Bedrock.
+    """An error that the API reported: in a response's body or header, an event, or a frame of Bedrock.
 
     - `type`: one of `API_ERROR_TYPES`, or `_OTHER`.
     - `code`: the `error.details.error_code`, at most 64 letters, digits and underscores; `None` without one.
-    - `raw_type`: the type as the server sent it, cut to 64 characters; `None` without one. `None` too for an unknown
-      one in an event that is too long to be kept, for any in a body that is too long to be parsed or in a header, and
-      for one that botocore does not tell (`aws_frames.error_of`).
+    - `raw_type`: the type as the server sent it, cut to 64 characters; `None` without one. In a frame of Bedrock it is
+      what the app sees (`aws_frames.error_of`). `None` too if the error was in a header or in a body too long to be
+      parsed, and if it was in an event too long to be kept and its type is not known.
     """
 
     type: str
@@ -60,7 +60,7 @@ def parsed(data: bytes) -> Any:
 
 
 def json_object(data: bytes) -> dict[str, Any] | None:
-    """Parses a JSON object. Returns `None` for anything else that is JSON or none, and never raises."""
+    """Parses a JSON object. Returns `None` for any other JSON, and where `parsed` raises `ValueError`."""
     try:
         value = parsed(data)
     except ValueError:
@@ -78,6 +78,7 @@ def api_error(data: bytes) -> ApiError:
 
 
 def _error_of(value: object) -> ApiError:
+    """Returns what `api_error` does, for parsed JSON of any kind."""
     error = member(value, "error")
     code, name = member(member(error, "details"), "error_code"), member(error, "type")
     return ApiError(
@@ -90,9 +91,10 @@ def _error_of(value: object) -> ApiError:
 def error_of_ends(start: bytes, end: bytes) -> ApiError:
     """Finds the error in a JSON object of which only the beginning and the end are known, as of a very long one.
 
-    Returns the first documented type and the first code, and no raw type. `_OTHER` as the type without one, and for
-    what is no object. Each counts only where `api_error` reads it: a request that is quoted may have the same members.
-    So what is cut off is completed by brackets, and parsed. Never raises.
+    Returns the first documented type and the first code, and no raw type; `_OTHER` and `None` for what is not found.
+    Type and code count only where `api_error` reads them, as a request that is quoted may have the same members: the
+    text up to, or from, a member that may be one of them is completed by brackets and parsed. Only `_MAX_TRIES` such
+    places are tried of each, the first ones of `start` and the last ones of `end`. Never raises.
     """
     start, end = (part.decode("utf-8", "replace").encode() for part in (start, end))
     begun = [start[: found.end()] + (b"}}}" if found[1] else b"}}") for found in islice(_BEGINS(start), _MAX_TRIES)]
@@ -109,11 +111,11 @@ def error_of_ends(start: bytes, end: bytes) -> ApiError:
 _BEGINS: Final = re.compile(rb'"(?:type|(error_code))"\s{0,8}:\s{0,8}"\w{1,64}"|"error"\s{0,8}:\s{0,8}\{').finditer
 _ENDS: Final = re.compile(rb'"(?:(error)|type|details)"\s{0,8}:').finditer
 _MAX_TRIES: Final = 16
-"""How often at each end a text is parsed, as a quoted request may have hundreds of such members."""
+"""How many places are tried at each end, as a quoted request may have hundreds of such members."""
 
 
 def known_error(data: bytes) -> ApiError | None:
-    """Returns the error in a JSON object, as `api_error`; `None` if it has neither a documented type nor a code.
+    """Returns the error in a JSON object as `api_error` does; `None` if it has neither a documented type nor a code.
 
     `None` too for what is no JSON object. Never raises.
     """
@@ -124,10 +126,10 @@ def known_error(data: bytes) -> ApiError | None:
 
 
 def error_of_body(body: bytes, content_type: bytes) -> ApiError:
-    """Parses the body of an error response as the SDK does: by the charset of `content_type`.
+    """Parses the body of an error response, and returns the same as `api_error`. Never raises.
 
-    As UTF-8 without a charset, and for one that Python does not know. Returns the same as `api_error`. A byte that is
-    not valid in the encoding does not matter.
+    The body is decoded as by the SDK: by the charset in `content_type`, as UTF-8 without one, and for one that Python
+    does not know. Bytes that are not valid in the encoding are replaced.
     """
     charset = _CHARSET(content_type)
     try:
@@ -161,14 +163,14 @@ _EVENT_TYPES: Final = frozenset({MESSAGE_START, MESSAGE_DELTA, MESSAGE_STOP, ERR
 class JsonTypes:
     """Finds the values of `type` and of an error's `error_code` in a JSON text that is fed in pieces and not kept.
 
-    Inside of a JSON string the quotes are escaped, so that what a model writes is not taken for a type. `None` is what
-    has not come:
+    Members of any object in it count, but nothing inside of a JSON string, where quotes are escaped: what a model
+    writes is not taken for a type. Each is `None` until it has come:
 
     - `event`: the first `type` that is `message_start`, `message_delta`, `message_stop` or `error`.
     - `error`: the first `type` that is one of `API_ERROR_TYPES`.
-    - `code`: the first `error_code` with which the members of a `details` begin, as the API writes it: other objects,
-      such as the input of a tool that is quoted, may have a member of that name. Like the others it is found only if it
-      has at most 64 letters, digits and underscores.
+    - `code`: the first `error_code` that is the first member of a `details`, as the API writes it: other objects, such
+      as the input of a tool that is quoted, may have a member of that name. It is found only if it has at most 64
+      letters, digits and underscores.
     """
 
     __slots__ = ("_before", "code", "error", "event")
@@ -180,7 +182,7 @@ class JsonTypes:
         self.code: str | None = None
 
     def feed(self, piece: bytes) -> None:
-        """Searches the next piece of the text. Sets each attribute at its first match only."""
+        """Searches the next piece of the text, also for what is cut between two pieces."""
         text = self._before + piece
         for is_code, value in _TYPES.findall(text):
             word = value.decode("ascii", "replace")

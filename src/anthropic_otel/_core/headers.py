@@ -1,7 +1,7 @@
 """Reads the few response headers that the library uses, and parses their values.
 
-Rule: headers come from a server that may be hostile. A value that is parsed counts as absent if it is longer than a
-bound or not what it should be, and nothing here raises.
+Rule: headers come from a server that may be hostile. A value counts as absent where it is parsed, if it is longer than
+a bound or not what it should be, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 
 
 class ResponseFacts:
-    """The recorded headers of one response. `headers` are all of them. `None` is an absent header.
+    """The recorded headers of one response, whose `headers` are all of them. `None` is an absent header.
 
-    - `request_id`: the API's id of the request; `None` too for one that is not recorded, as it is too long or not
-      printable ASCII.
-    - `response_id`: the id that an edge or a platform gave the response; only set if `request_id` is not.
-    - `organization_id`, `workspace_id`: the API's ids, undecoded. `content_length`: the size of the body, undecoded.
-    - `envoy_time`, `server_timing`: two headers that say how long the server took; see `server_duration`.
-    - `bedrock_tokens`: the counts of input, output, cache reads and cache writes, in this order, undecoded. `None` for
-      a response without Bedrock's count of output tokens.
+    - `request_id`: the `request-id` header as `identifier` parses it.
+    - `response_id`: the id that an edge or a platform gave the response, parsed in the same way: the first that is
+      valid in the order of `_RESPONSE_IDS`. `None` if there is a `request_id`.
+    - `organization_id`, `workspace_id`, `content_length`: the values of these headers as they came, not checked.
+    - `envoy_time`, `server_timing`: the values, not checked, of two headers that say how long the server took; see
+      `server_duration`.
+    - `bedrock_tokens`: the values, not checked, of Bedrock's four counts: input, output, cache reads and cache writes,
+      in this order, each `None` if absent. `None` instead of the four without the count of output.
     """
 
     # No `NamedTuple`: a field of one takes 130 instructions more to read.
@@ -74,7 +75,8 @@ class ResponseFacts:
     def server_duration(self) -> float | None:
         """The seconds that the server reports to have taken; `None` if no header has a number above 0 and up to a day.
 
-        From `envoy_time`, else the longest such `dur` in `server_timing`, if that has 2,048 bytes at most.
+        From `envoy_time`, else the longest such `dur` in `server_timing`, if that has 2,048 bytes at most. Both are in
+        milliseconds.
         """
         milliseconds = _duration(self.envoy_time)
         if milliseconds is None and self.server_timing is not None and len(self.server_timing) <= _MAX_TIMING:
@@ -105,8 +107,8 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
 def identifier(value: bytes | None) -> str | None:
     """Returns the value of a header as text if it is printable ASCII of 1 to 128 characters, else `None`.
 
-    One that was sent more than once with the same value, in 128 characters in all, is that value, as a gateway may copy
-    headers twice.
+    If all values of a repeated header are the same, in 128 characters together, it is that value: a gateway may copy
+    headers twice. If they differ, it is all of them, joined by commas.
     """
     if not value or len(value) > _MAX_ID or not value.isascii():
         return None
@@ -115,11 +117,11 @@ def identifier(value: bytes | None) -> str | None:
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
-    """Returns the seconds that the server asks to wait before a retry, cut to 366 days; `None` without a valid header.
+    """Returns the seconds that the server asks to wait before a retry, 366 days at most, or `None`.
 
     Like the SDK, takes `retry-after-ms` if it is a number, else `retry-after` as seconds, else `retry-after` as a date.
-    If the one taken is not positive, returns `None` and reads no further. `now` is the current time in seconds since
-    the epoch, for the date.
+    `None` if none of them is valid. `None` too, and the next one is not tried, if the one taken is not above 0, or is a
+    date that is not after `now`, the current time in seconds since the epoch.
     """
     milliseconds, told = _number(headers.get(b"retry-after-ms")), headers.get(b"retry-after")
     seconds = milliseconds / 1000 if milliseconds is not None else _number(told)
@@ -133,7 +135,7 @@ def should_retry(status: int, headers: RawHeaders) -> bool:
     """Returns whether the SDK retries an error response with this status and these headers if it has a retry left.
 
     `x-should-retry` decides if it is `true` or `false`. Else 408, 409, 429 and all from 500 are retried. Not to be
-    asked for a 2xx, which the SDK never retries.
+    asked for a 2xx, which the SDK never retries. An SDK client that the app has changed may go by another rule.
     """
     told = headers.get(b"x-should-retry")
     if told in (b"true", b"false"):
@@ -145,7 +147,7 @@ class RateLimitNames(NamedTuple):
     """The full lowercase names that the headers of one kind of rate limit have. A response need not have all of them.
 
     `limit`, `remaining`, `utilization` and `reset` are these names. `kind` is the name of the limit as it is recorded,
-    such as `input_tokens` or `unified_5h`.
+    such as `input_tokens` or `unified_5h`: the words before the last one, without `anthropic` and `ratelimit`.
     """
 
     kind: str
@@ -167,8 +169,8 @@ _known_names: dict[tuple[bytes, ...], tuple[RateLimitNames, ...]] = {}
 def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
     """Returns one entry per kind of rate limit that the response has headers of, in their order; empty without any.
 
-    The server chooses the kinds, and there may be as many as there are headers. A kind with a reset header alone is
-    left out, and so are header names of more than 64 bytes.
+    The server chooses the kinds, and there may be as many as there are headers. A kind counts if it has a header other
+    than its reset, in a name of at most 64 bytes. The values of the headers are not looked at.
     """
     names = tuple(headers)
     found = _known_names.get(names)
@@ -192,9 +194,10 @@ def _find_names(names: tuple[bytes, ...]) -> tuple[RateLimitNames, ...]:
 
 
 def until_full(reset: bytes | None, date: bytes | None) -> float | None:
-    """Returns the seconds from a response's `Date` header to a limit's reset header, negative for a reset in the past.
+    """Returns the seconds from the time of a `Date` header to that of a limit's reset header; negative if it is past.
 
-    `None` if either is absent or not valid. Both are by the server's clock.
+    `reset` and `date` are the values of the two headers. `None` if either is absent or not valid. Both times are by the
+    server's clock.
     """
     end, start = _timestamp(reset), _date(date)
     return end - start if end is not None and start is not None else None
@@ -210,6 +213,7 @@ _MAX_SHARE: Final = 1_000.0
 
 
 def _number(value: bytes | None) -> float | None:
+    """Parses a number of at most 64 bytes, as `float` does, infinity and NaN too. `None` for any other value."""
     if not value or len(value) > _MAX_NUMBER:
         return None
     try:
@@ -219,7 +223,7 @@ def _number(value: bytes | None) -> float | None:
 
 
 def _duration(value: bytes | None) -> float | None:
-    """Parses milliseconds that a server took. `None` for what is no number, is not positive, or is more than a day."""
+    """Parses the milliseconds that a server took. `None` for any value but a number above 0 and up to a day."""
     milliseconds = _number(value)
     return milliseconds if milliseconds is not None and 0 < milliseconds <= _MAX_DURATION else None
 
@@ -227,8 +231,8 @@ def _duration(value: bytes | None) -> float | None:
 def count(value: bytes | None) -> int | None:
     """Parses a whole number of 1 to 18 digits, which fits an OpenTelemetry integer.
 
-    `None` for any other value, or `None`. A number that was sent more than once is that number, as a gateway may copy
-    headers twice.
+    `None` for any other value, or `None`. If all values of a repeated header are the same, in 64 bytes together, it is
+    that number: a gateway may copy headers twice.
     """
     if not value:
         return None
@@ -238,7 +242,7 @@ def count(value: bytes | None) -> int | None:
 
 
 def _told_once(value: bytes) -> bytes:
-    """Returns the value of a header that was sent several times with the same value, else `value` itself."""
+    """Returns the one value of a repeated header if all its values are the same, else `value`, which joins them."""
     told = {each.strip() for each in value.split(b",")}
     return told.pop() if len(told) == 1 else value
 
@@ -249,7 +253,10 @@ _COMMA: Final = ord(",")
 
 
 def _date(value: bytes | None) -> float | None:
-    """Parses an HTTP date into seconds since the epoch. `None` if it is absent or not valid."""
+    """Parses an HTTP date, or another form that `email.utils` knows, into seconds since the epoch.
+
+    `None` if it is absent or not valid.
+    """
     if not value or len(value) > _MAX_NUMBER:
         return None
     # Not at the top of the module: dates are rare, and the import takes 7 ms.

@@ -17,14 +17,15 @@ PREFIX: Final = "{base_path}"
 _KNOWN_PREFIXES: Final = ("", "/anthropic")
 _MAX_SEGMENTS: Final = 16
 MAX_KEPT: Final = 1024
-"""The most characters of a URL that are recorded, or kept as a cache key."""
+"""The most characters of a URL that are recorded, and of a request's method, host and path as the key of a cache."""
 
 
 @dataclass(frozen=True)
 class Operation:
     """An operation of the API: its name, and its path with a placeholder for each id.
 
-    For a request that is not in the list, `name` is `_OTHER` and `template` is `None`.
+    In what `operation_of` returns, `template` begins with `{base_path}` or `/anthropic` if the path of the request has
+    more in front. For a request that is not in the list, `name` is `_OTHER` and `template` is `None`.
     """
 
     name: str
@@ -36,9 +37,10 @@ UNKNOWN: Final = Operation(OTHER, None)
 
 @guarded(None)
 def load() -> None:
-    """Reads `operations.txt`, so that no request waits for it, or finds that no file can be opened any more.
+    """Reads `operations.txt` beforehand. Never raises.
 
-    Without this call, or after a failure of it, that is done on first use.
+    Else the first request has to wait for it, and may find that no more files can be opened. If this fails, it is
+    tried again on first use.
     """
     _routes()
 
@@ -46,17 +48,18 @@ def load() -> None:
 def operation_of(method: str, path: str) -> Operation:
     """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if it has none.
 
-    Of a path only the last 16 segments are looked at. If only the end of the path is known, as behind a gateway,
-    `{base_path}` stands for what is before it in the template, unless that is `/anthropic`, which is kept. Raises only
-    if `operations.txt` is not read yet and cannot be.
+    The path of an operation may be the end of `path`, as behind a gateway. Then `{base_path}` stands in the template
+    for what is before it, unless that is `/anthropic`, which is kept. Only the last 16 segments of `path` are looked
+    at. `path` has no query. Raises only if `operations.txt` has not been read yet and cannot be.
     """
     return _kept(method, path) if len(method) + len(path) <= MAX_KEPT else _find(method, path)
 
 
 def _find(method: str, path: str) -> Operation:
-    """Returns the operation whose route fits the most segments at the end of `path`; `_fits` says what a segment fits.
+    """Returns the same as `operation_of`, which caches it.
 
-    Of several such routes, one with the fewest placeholders is taken.
+    That is the operation whose route fits the most segments at the end of `path`; `_fits` says what a segment fits. Of
+    several such routes, one with the fewest placeholders is taken.
     """
     segments = path.strip("/").split("/")[-_MAX_SEGMENTS:]
     for offset in range(len(segments)):
@@ -85,9 +88,10 @@ def _fits(pattern: str, segment: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _routes() -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
-    """Returns the operations with the segments of their paths, by method and number of segments.
+    """Returns lists of operations with the segments of their paths, by method and number of these segments.
 
-    Those with the fewest placeholders come first. `operations.txt` is read on first use.
+    In each list those with the fewest placeholders come first. Reads `operations.txt` at the first call; raises if that
+    cannot be read.
     """
     # Not at the top of the module: the import takes 4 ms.
     from importlib import resources

@@ -1,6 +1,6 @@
 """Reads what httpcore passes on with its trace events: a response's headers, and the network stream of a connection.
 
-Rule: a value with another form than expected counts as not known, and nothing here raises an error of its own.
+Rule: a value of another form than expected counts as not known. Whatever a transport passes on, nothing is raised here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
 
 
 def version_of(version: bytes) -> str | None:
-    """Returns the HTTP version as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`, `None` if empty."""
+    """Returns the HTTP version as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`, `None` for an empty one.
+
+    Any other text is returned as it is, without a leading `HTTP/`.
+    """
     # Shared strings: a new one would take 52 bytes in each open stream.
     return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/") or None
 
@@ -44,7 +47,8 @@ _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
 def parsed_response(raw_response: Any) -> ParsedResponse | None:
     """Parses the value that httpcore's HTTP/1.1 or HTTP/2 connection returns for a response's headers.
 
-    `None` if `raw_response` has neither form.
+    A pair is taken for that of HTTP/2: status and headers. `None` if `raw_response` has neither form; if it is a tuple
+    then, that is logged as a failure.
     """
     if not isinstance(raw_response, tuple):
         return None
