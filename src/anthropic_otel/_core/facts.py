@@ -1,7 +1,8 @@
 """Gives the facts of attempts and calls as plain values, for recorders that make no telemetry: events and `capture`.
 
-Rule: a fact has the value of the span attribute that its key is short for, as `status` for `http.response.status_code`.
-It is `None` where the span has none, and no object of the app's.
+Rule: a fact is a plain value or `None`, and no object of the app's. Most have the value of a span attribute, for which
+the key is short, as `status` for `http.response.status_code`. Some are on no span, or there only if they say something,
+such as an attempt's model, a call's outcome and 0 retries.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Facts = dict[str, Any]
 
 
 def attempt_facts(attempt: Attempt) -> Facts:
-    """Returns the facts, by name, of an attempt that has ended: plain values or `None`, and none of its times."""
+    """Returns the facts of an attempt that has ended, by name, without its times. Every name is there."""
     cause, retry = attempt.cause, attempt.retry
     end = attempt.reading.end if attempt.reading is not None else None
     return {
@@ -44,7 +45,7 @@ def attempt_facts(attempt: Attempt) -> Facts:
 
 
 def call_facts(call: Call) -> Facts:
-    """Returns the facts, by name, of a call that has ended: plain values or `None`, and none of its times."""
+    """Returns the facts of a call that has ended, by name, without its times. Every name is there."""
     end = call.ending
     return {
         "operation": call.operation,

@@ -2,8 +2,8 @@
 
 Rule: a finalizer waits for no lock. The garbage collector may run it in the middle of a span processor or a metric
 aggregation that holds a lock of its own, and ending a span there would wait for that lock for ever. If the interrupted
-code is in OpenTelemetry, threading, queue, logging or multiprocessing, the end is queued until the library runs next;
-otherwise it is reported at once.
+code is in OpenTelemetry, threading, queue, logging or multiprocessing, or was called from there, the end is queued
+until the library runs next; otherwise it is reported at once. What starts a thread or a process does not count.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _STARTS: Final = frozenset({"run", "_bootstrap", "_bootstrap_inner"})
 """The functions that start all code of a thread or process. They hold no lock while they run the app's function."""
 
 deferred: Final[deque[Callable[[], None]]] = deque()
-"""The functions that `finalize` has queued. If it is not empty, the library's next entry point calls `drain`."""
+"""The functions that `finalize` has queued. The library calls `drain` when it runs next, as before an attempt."""
 
 
 class _Fork:
-    """Holds the number of forks between this process and the first one."""
+    """Holds the number of forks between this process and the one that imported this module."""
 
     generation = 0
 
 
 def fork_generation() -> int:
-    """Returns the number of forks that led to this process, for `created_in` of `finalize`."""
+    """Returns how many forks led to this process since the library was imported, for `created_in` of `finalize`."""
     return _Fork.generation
 
 
@@ -52,8 +52,9 @@ if hasattr(os, "register_at_fork"):
 def finalize(end: Callable[[], None], created_in: int) -> None:
     """Calls `end`, which must not raise: now, or at the next `drain` if the interrupted code may hold a lock.
 
-    To be called directly by a `__del__`. `created_in` is what `fork_generation()` returned when the object was made. In
-    a forked child nothing is called for an object of the parent, as the parent's has not ended.
+    To be called by a `__del__` itself, and by no function that it calls. `created_in` is what `fork_generation()`
+    returned when the object was made. In a forked child `end` is not called for an object that was made before the
+    fork, as it goes on in the parent.
     """
     if created_in != _Fork.generation:
         return
@@ -75,7 +76,7 @@ def drain() -> None:
 
 
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
-    """Returns whether `frame` or one of its callers is in a library that takes locks; `False` for `None`.
+    """Returns whether `frame` or one of its callers is in a library of `_LOCKING`; `False` for `None`.
 
     A caller that is the start of all code of a thread or process (`_STARTS`) ends the search without counting: it holds
     no lock while it runs the app's function. As `frame` itself, it counts.

@@ -53,11 +53,12 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 def report(where: str, error: Exception) -> None:
     """Logs a failure of the library itself as DEBUG, with its traceback; before that, the first of its kind as WARNING.
 
-    Warns of 1,000 kinds at most. A kind is `where`, the function's name, and the type of `error`. The text of `error`
-    is never logged, nor is `exc_info`: it may quote what the app sent, a header with the API key included.
+    `where` is the name of the function that failed. A kind is a `where` and a type of `error`; of 1,000 kinds at most
+    there are warnings. The text of `error` is never logged, nor is `exc_info`: it may quote what the app sent, a header
+    with the API key included.
 
-    Raises `error` again, unlogged, if the app's signal handler raised it (`is_of_the_app`), and what such a handler
-    raises while this logs. What a logging handler raises is dropped.
+    Raises `error` again, unlogged, if the app's signal handler raised it (`is_of_the_app`). While this logs, what such
+    a handler raises is raised too, and any other `Exception` that logging raises is dropped.
     """
     try:
         if not is_of_the_app(error):
@@ -84,7 +85,8 @@ def _log(where: str, error: Exception) -> None:
 def is_of_the_app(error: BaseException) -> bool:
     """Returns whether a signal handler raised `error`, as the soft time limit of a task does.
 
-    The traceback shows it: a signal handler has an argument that is the frame which it interrupted.
+    The traceback shows it: a signal handler has a positional argument that is a frame which it interrupted. A trace
+    function that raised has one too, and counts.
     """
     above: set[int] = set()
     for frame in stack(error):
@@ -95,6 +97,7 @@ def is_of_the_app(error: BaseException) -> bool:
 
 
 def _arguments(frame: FrameType) -> list[object]:
+    """Returns the positional arguments of the function that `frame` runs, as they are now."""
     code, values = frame.f_code, frame.f_locals
     found = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
     if code.co_flags & _HAS_REST:

@@ -14,7 +14,8 @@ from anthropic_otel._core.semconv import AttemptOutcome
 class HeldBody:
     """A body that a call's method returned and that no attempt of the call has, such as an SDK middleware's stream.
 
-    `on_end` is called at the first `end` or `fail`; later ones are ignored. Thread-safe. `end` and `fail` never raise.
+    `on_end` is called at the first `end` or `fail`, after the attributes were set; later ones are ignored. Thread-safe.
+    `end` and `fail` never raise.
 
     - `outcome`: how the body ended, `None` before.
     - `error_type`, `exception_type`: the call's `error.type` and the name of the exception's class if reading raised

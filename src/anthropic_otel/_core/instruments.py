@@ -1,7 +1,7 @@
 """Defines every metric of the library: its name, unit, description, attributes and buckets.
 
-Rule: as in `semconv`, a name is written once. `anthropic.client.*` names are used only where the OpenTelemetry semantic
-conventions have none.
+Rule: a metric's name is written only here, as an attribute's is only in `semconv`. The counters of tokens have names of
+the GenAI conventions, and all other names begin with `anthropic.client`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Instrument(str, Enum):
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: the arguments for its OpenTelemetry instrument, and the facts that documents list.
+    """One metric: its instrument, the arguments for that, and its attributes.
 
     - `unit`: as UCUM writes it; empty for none.
     - `attributes`: the names of all attributes that a measurement may have. One that does not apply is left out.
@@ -42,7 +42,8 @@ class Metric:
         """The metric's name in Prometheus, without the `_bucket`, `_sum` and `_count` of a histogram's series.
 
         By the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility") dots become underscores.
-        `_seconds` or `_ratio` is appended by the unit, `_total` for a counter. A unit in braces adds nothing.
+        `_seconds` is appended for the unit `s`, `_ratio` for `1`, and `_total` for a counter. No other unit in this
+        module adds anything.
         """
         unit = {"s": "_seconds", "1": "_ratio"}.get(self.unit, "")
         total = "_total" if self.instrument is Instrument.OBSERVABLE_COUNTER else ""
@@ -53,11 +54,11 @@ SECONDS_BUCKETS: Final = (
     0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0,
     600.0, 1800.0,
 )  # fmt: skip
-"""The buckets of every duration in seconds. Most bounds are between 5 and 120, as most replies take so long."""
+"""The buckets of every duration in seconds. About half of the bounds are from 5 to 120, as most replies take that."""
 
 
 def _seconds(name: str, description: str, attributes: tuple[str, ...]) -> Metric:
-    """Makes the histogram of a duration."""
+    """Returns the `Metric` of a duration: a histogram in seconds, with `SECONDS_BUCKETS`."""
     return Metric(name, Instrument.HISTOGRAM, "s", description, attributes, SECONDS_BUCKETS)
 
 
@@ -150,9 +151,9 @@ _USAGE: Final = (
 
 
 def _usage(name: str, description: str) -> Metric:
-    """Makes the counter of tokens `gen_ai.client.inference.usage.{name}` of semantic-conventions-genai 0.1.0.
+    """Returns the `Metric` of the counter of tokens `gen_ai.client.inference.usage.{name}`.
 
-    Beside the conventions' attributes it has the attempt's outcome.
+    It is that of semantic-conventions-genai 0.1.0, and has the attempt's outcome beside the conventions' attributes.
     """
     return Metric(
         f"gen_ai.client.inference.usage.{name}", Instrument.OBSERVABLE_COUNTER, "{token}", description, _USAGE
@@ -165,7 +166,7 @@ USAGE_CACHE_READ: Final = _usage("cache_read.input_tokens", "Input tokens that w
 USAGE_CACHE_WRITE: Final = _usage("cache_write.input_tokens", "Input tokens that were written to the cache.")
 USAGE_REASONING: Final = _usage("reasoning.output_tokens", "Output tokens that were used for reasoning (thinking).")
 USAGE: Final = (USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_REASONING)
-"""The counters of tokens, in the order of the fields of `usage.Usage`."""
+"""The counters of tokens, in the order of `usage.Usage.counts`."""
 
 METRICS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """Every metric of the library, in the order of this module, in which documents list them."""

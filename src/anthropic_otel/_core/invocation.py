@@ -15,20 +15,21 @@ class Invocation:
 
     - `operation`: the operation's name, such as `messages.create`; `None` if neither the SDK's name of the method nor
       the method and URL in the SDK's options show it.
-    - `model`: the model that was asked for, `None` without one. `stream`: whether an event stream was asked for.
+    - `model`: the model that was asked for, `None` without one or if not known.
+    - `stream`: whether a stream was asked for: of events, or of the lines of a batch's results.
     - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
     - `provider`: the `gen_ai.provider.name` of the platform.
     - `address`, `port`: host and port of the client's base URL, `None` if not known.
-    - `max_retries`: how often the SDK may retry, `None` if not known.
+    - `max_retries`: how often the SDK may retry the call, `None` if not known.
     - `sdk_makes_span`: whether the SDK is expected to make the call span itself.
     - `sdk_tracer_provider`: the provider of the SDK's call span; `None` for the global one, or if the SDK makes none.
     - `propagate_context`: whether trace context may be sent in the request's headers.
     - `reopens`: whether the SDK reconnects a stream that breaks off, so that the app sees no failure, as its runner of
       an agent's session does.
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
-    - `own_retry_rule`, `own_backoff`: whether code of the app decides what is retried, and how long the backoff is, in
-      a subclass of the client or on the client.
-    - `own_requests`: whether such code makes the requests, or may change the options that they are made of.
+    - `own_retry_rule`, `own_backoff`: whether the app has replaced a method of the SDK that decides what is retried,
+      and one that decides how long the backoff is, in a subclass of the client or on the client.
+    - `own_requests`: whether it has replaced one that makes the requests, or one that may change their options.
     - `has_middleware`: whether the client has middlewares of the SDK.
     """
 
@@ -52,5 +53,8 @@ class Invocation:
 
     @property
     def only_sdk_raises(self) -> bool:
-        """Whether no code of the app may raise for a response in place of the SDK, or instead of a retry."""
+        """Whether nothing of the app in the SDK's client may raise for a response in its place, or instead of a retry.
+
+        That is if the client has no middleware, and the app has replaced none of the methods of the `own_…` fields.
+        """
         return not (self.own_retry_rule or self.own_backoff or self.own_requests or self.has_middleware)
