@@ -342,6 +342,14 @@ def test_responses_that_tell_different_things_of_a_limit_hide_nothing(gauges: Ga
     assert gauges.read(instruments.RATELIMIT_REMAINING) == {of("requests", "a"): 5, of("requests", "b"): 8}
 
 
+def test_the_limit_is_that_of_the_last_response_whatever_headers_came_before(gauges: Gauges) -> None:
+    """A refusal has other headers than the answers around it, which are read together."""
+    for told in ({}, {b"retry-after": b"1"}, {}):
+        gauges.now += 1
+        gauges.received("a", headers(limit=str(int(gauges.now)).encode()) | told)
+    assert gauges.read(instruments.RATELIMIT_LIMIT) == {of("requests"): int(gauges.now)}
+
+
 # -- what a server makes up --------------------------------------------------------------------------------------------
 
 

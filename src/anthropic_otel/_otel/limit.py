@@ -16,17 +16,17 @@ FRESH: Final = 600.0
 _MOST_LOWS: Final = 16
 
 Answer = tuple[int, float, RawHeaders]
-"""The number of the response, counted from 1, when it came, and its headers."""
+"""The number of a response, counted from 1, when it came in seconds of the clock of `RateLimits`, and its headers."""
 
 
 class Report(NamedTuple):
-    """One response's report of one rate limit.
+    """One response's report of one rate limit. `Limit.take` may merge two of them into one.
 
     - `number`: the number of the response, counted from 1.
     - `at`: when it came, in seconds of the clock of `RateLimits`.
     - `left`: what remained of the limit.
-    - `limit`, `reset`, `date`: the undecoded headers with the limit, when it is full again, and the server's time;
-      `None` for an absent one.
+    - `limit`, `reset`, `date`: the undecoded headers with the limit, with the time when it is full again, and with the
+      server's time; `None` for an absent one.
     """
 
     number: int
@@ -39,8 +39,8 @@ class Report(NamedTuple):
     def level(self, now: float) -> float:
         """Returns what remains at the time `now` if nothing was used since: it grows evenly to the limit until `reset`.
 
-        It is `left` without a valid limit, reset and date, or if the limit is not above `left`. `now` is of the clock
-        of `at`.
+        It is `left` if the limit, the reset or the date is absent or not valid, or if the limit is not above `left`.
+        `now` is of the clock of `at`.
         """
         limit, until = count(self.limit), until_full(self.reset, self.date)
         if limit is None or until is None or limit <= self.left:
@@ -52,10 +52,10 @@ class Report(NamedTuple):
 class Limit:
     """One rate limit, with the `attributes` that its gauges have.
 
-    - `at`: when the last response with it came, in seconds of the clock of `RateLimits`.
-    - `limit`, `utilization`, `reset`, `date`: the undecoded headers of that response, `None` without one.
-    - `lows`: reports of what remained, oldest first. Each remainder is lower than those of all later reports. Reports
-      that a later one with no higher remainder followed are left out.
+    - `at`: when the last response with it came, in seconds of the clock of `RateLimits`; 0 before the first `take`.
+    - `limit`, `utilization`, `reset`, `date`: the undecoded headers of that response, `None` for an absent one.
+    - `lows`: reports of what remained, those with the lowest remainders first. A report is left out once another with
+      no higher remainder was taken after it.
     """
 
     __slots__ = ("at", "attributes", "date", "limit", "lows", "reset", "utilization")
@@ -73,12 +73,15 @@ class Limit:
         """Updates the limit from responses that have its headers, oldest first. `answers` is not empty.
 
         `names` are the names of its headers. Adds to `lows` each remainder that is a number and lower than all later
-        ones; the other fields are set from the last response. Keeps 16 reports at most: the oldest two are merged into
-        one, with the older one's amounts at the time of the other.
+        ones in `answers`. Sets the other fields from the last response, unless a later one was taken before. Keeps 16
+        reports at most: the first two are merged into one, with the number and the time of the second, and all else of
+        the first.
         """
-        _, self.at, last = answers[-1]
-        self.limit, self.utilization = last.get(names.limit), last.get(names.utilization)
-        self.reset, self.date = last.get(names.reset), last.get(b"date")
+        _, at, last = answers[-1]
+        # Responses with other header names, as those of a failure, are taken apart, and may be older.
+        if at >= self.at:
+            self.at, self.limit, self.utilization = at, last.get(names.limit), last.get(names.utilization)
+            self.reset, self.date = last.get(names.reset), last.get(b"date")
         reports: list[Report] = []
         remaining, later = names.remaining, None
         for answer in reversed(answers):
@@ -116,8 +119,8 @@ class Limit:
     def used(self, now: float) -> float | None:
         """Returns the used share of the limit, 1 for all of it, by the response at `at`.
 
-        `None` if that has no valid share, or if the limit was reset between `at` and `now`. A reset time that was past
-        already when the response came is ignored.
+        `None` if that has no valid share, or if the limit was reset between `at` and `now` by what the response says. A
+        reset time that was past already when the response came is ignored, and so is one without a valid date.
         """
         until = until_full(self.reset, self.date)
         over = until is not None and 0 < until <= now - self.at

@@ -3,10 +3,11 @@
 Rule: what is left of a limit is reported as the lowest value in any response since the last collection. The last value
 would be misleading: a bucket refills all the time, and may be full at each collection although it turns requests away.
 
-OpenTelemetry does not say which reader collects, so readers are told apart by their threads. A new thread gets the
-lowest value of the last minute. If no response came since the last collection, the value grows as the API said: it is
-full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not reported,
-and the used share of a subscription's window no longer than until its reset: what is used of the next is not known.
+OpenTelemetry does not say which reader collects, so readers are told apart by their threads. For a new thread the
+responses of the last minute count. If no response came since the last collection, the value grows as the API said: it
+is full after `reset` minus `Date`, which are both by the server's clock. Values older than ten minutes are not
+reported, and the used share of a subscription's window no longer than until its reset: what is used of the next is not
+known.
 
 On the app's path the headers are queued. A response that finds nineteen or more in the queue processes it: it
 parses the remaining amounts of all, for each owner together. Limits, shares and resets are parsed at collection, which
@@ -42,7 +43,7 @@ _MAX_LENGTH: Final = 128
 _NAMES: Final = instruments.RATELIMIT_LIMIT.attributes
 
 Unread = tuple[float, str | None, RawHeaders, tuple[RateLimitNames, ...]]
-"""When a response came, the model of its request, its headers, and the names of the rate-limit headers among them."""
+"""When a response came in seconds of the clock, its request's model, its headers, and those of rate limits by name."""
 
 
 class RateLimits:
@@ -79,10 +80,10 @@ class RateLimits:
         ]
 
     def received(self, model: str | None, headers: RawHeaders, names: tuple[RateLimitNames, ...]) -> None:
-        """Queues the headers of a response to a request for `model`. `names` are those of the rate limits in them.
+        """Queues the headers of a response to a request for `model`, `None` if not known. Waits for no other thread.
 
-        If twenty or more are queued then, it processes the queue, unless another thread does that already. It waits for
-        no other thread. A collection processes the queue too. Of more than 200 in the queue the oldest are dropped.
+        `names` are those of the rate limits in them. If twenty or more are queued then, it processes the queue, unless
+        another thread does that already. Of more than 200 in the queue the oldest are dropped.
         """
         self._unread.append((self._now(), model, headers, names))
         if len(self._unread) >= _MOST_UNREAD:
@@ -100,9 +101,10 @@ class RateLimits:
         return unread
 
     def _take(self) -> None:
-        """Updates the limits from the queued responses, oldest first, those of one owner and model together.
+        """Empties the queue, and updates the limits from the responses in it. Makes limits that are missing.
 
-        Makes limits that are missing. Leaves out what `_limit` has no limit for.
+        Responses with the same owner, model and header names are taken together, oldest first. Leaves out what `_limit`
+        has no limit for.
         """
         unread = self._queued()
         # By the identity of the names, which responses share: to hash them takes 1,200 instructions more.
@@ -124,6 +126,7 @@ class RateLimits:
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
         """Returns the limit of a kind, model and owner, made if needed; `None` for a kind beyond the cardinality limit.
 
+        `organization` and `workspace` are undecoded headers. Those whose attribute values are the same share a limit.
         Beyond 500 limits, a kind has one more for all further models and owners.
         """
         if self._kind(kind) == OTHER:
@@ -171,10 +174,10 @@ class RateLimits:
         return [limit for limit in list(self._limits.values()) if now - limit.at < FRESH]
 
     def _new_to_reader(self, now: float) -> Callable[[Report], bool]:
-        """Returns a function for `Limit.left`: whether this thread has not collected a report yet.
+        """Returns a function for `Limit.left`, which returns whether this thread has not collected a report yet.
 
-        For a thread that has never collected, that is a report of the last minute. Marks all reports so far as
-        collected by this thread. Eight threads are remembered: the next one makes it forget these.
+        For a thread that has never collected, it returns whether the report is of the last minute. Marks all reports so
+        far as collected by this thread. Eight threads are remembered: the next one makes it forget these.
         """
         reader = get_ident()
         seen = self._readers.get(reader)
