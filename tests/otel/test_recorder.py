@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from opentelemetry import context as otel_context
-from opentelemetry import propagate, trace
+from opentelemetry import metrics, propagate, trace
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
 from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter, NoOpMeterProvider
-from opentelemetry.trace import NoOpTracerProvider, StatusCode
+from opentelemetry.metrics._internal import _ProxyMeterProvider
+from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, StatusCode
 
 from anthropic_otel._core import instruments, semconv
 from anthropic_otel._core.ending import End
@@ -416,3 +417,16 @@ def test_an_app_without_a_provider_is_warned_once(caplog: pytest.LogCaptureFixtu
     [record] = caplog.records
     assert (record.name, record.levelname) == ("anthropic_otel", "WARNING")
     assert "goes nowhere" in record.getMessage()
+
+
+def test_providers_that_were_asked_for_before_they_were_set_are_the_global_ones(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What OpenTelemetry returns for an unset provider, passed to `instrument`, is as good as to pass none."""
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: telemetry.tracer_provider)
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: telemetry.meter_provider)
+    recorder = OpenTelemetryRecorder(Settings(ProxyTracerProvider(), _ProxyMeterProvider(), logs=False))
+    assert recorder.enabled()
+    assert recorder.settings == Settings(logs=False)
+    # As one that was passed to an SDK client.
+    assert recorder.follows(ProxyTracerProvider())

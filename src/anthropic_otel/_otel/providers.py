@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
 
 from opentelemetry import metrics, trace
 
 from anthropic_otel._core.guard import log
+from anthropic_otel._core.settings import Settings
 from anthropic_otel._otel import leaving
 
 _UNSET: Final = frozenset({"ProxyTracerProvider", "_ProxyMeterProvider"})
@@ -30,7 +32,7 @@ _INSTALL: Final = {
 
 
 shown = False
-"""Whether calls are shown on the console. Then `warn_no_provider` does not warn."""
+"""Whether calls are shown on the console, as set by `instrument(export="console")`. `warn_no_provider` asks it."""
 
 
 class MissingExporter(ImportError):
@@ -64,17 +66,30 @@ def is_unset(provider: object) -> bool:
     return _is(provider, _UNSET)
 
 
-def is_noop_tracer_provider(provider: object) -> bool:
-    """Returns whether a tracer provider is OpenTelemetry's no-op, or its proxy for an unset one, so makes no spans.
+def with_global(settings: Settings) -> Settings:
+    """Returns `settings` with `None`, which stands for the global provider, in place of a proxy for an unset one.
 
-    `None` stands for the global one.
+    An app has such a proxy if it has asked OpenTelemetry for the global provider before it was set.
+    """
+    tracers, meters = settings.tracer_provider, settings.meter_provider
+    return replace(
+        settings,
+        tracer_provider=None if is_unset(tracers) else tracers,
+        meter_provider=None if is_unset(meters) else meters,
+    )
+
+
+def is_noop_tracer_provider(provider: object) -> bool:
+    """Returns whether a tracer provider is OpenTelemetry's no-op, or is not set yet, so makes no spans.
+
+    `None`, and OpenTelemetry's proxy for an unset provider, stand for the global one.
     """
     return _is(tracer_provider_or_global(provider), _NOOP)
 
 
 def tracer_provider_or_global(given: object) -> object:
-    """Returns `given`, or the global tracer provider for `None`. A provider may be falsy, so it is never tested so."""
-    return given if given is not None else trace.get_tracer_provider()
+    """Returns `given`, also if it is falsy; if it is `None` or a proxy for an unset provider, the global one."""
+    return trace.get_tracer_provider() if given is None or is_unset(given) else given
 
 
 def is_noop(tracer_provider: Any, meter_provider: Any) -> bool:
@@ -95,7 +110,7 @@ def reference_to(provider: Provider) -> Callable[[], Provider | None]:
 
 
 def warn_no_provider() -> None:
-    """Logs a warning that no provider is set and what to do about it.
+    """Logs a warning that no provider is set and what to do about it. The caller has found that none is set.
 
     Does nothing if calls are shown on the console, or if `OTEL_SDK_DISABLED` says that nothing is to be exported.
     """
@@ -112,7 +127,7 @@ def _is(provider: object, names: frozenset[str]) -> bool:
 
 
 def _resource() -> Any:
-    """Returns OpenTelemetry's resource of this process, with a `service.instance.id` and a `host.name` if it has none.
+    """Returns OpenTelemetry's resource of this process, and adds `service.instance.id` and `host.name` if missing.
 
     Without the id, several workers would share each series in Prometheus. The host is how a person finds the process;
     in a Kubernetes pod it is the pod's name. The OpenTelemetry SDK sets no id before 1.43, and no host without a
@@ -161,7 +176,8 @@ def otlp_exporter(signal: Literal["traces", "metrics"]) -> Any:
     """Makes an OTLP exporter of `signal`, for the protocol that the environment sets.
 
     It is that in `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `…_METRICS_PROTOCOL`, else in `OTEL_EXPORTER_OTLP_PROTOCOL`.
-    Any value but `grpc`, and no value, is HTTP. Raises `MissingExporter` if the exporter is not installed.
+    Any value but `grpc`, and no value, is HTTP. Raises `MissingExporter` if the exporter is not installed, and what it
+    raises when it is imported or made.
     """
     # Not at the top of the module: the import takes 4 ms.
     from importlib.metadata import entry_points

@@ -30,14 +30,16 @@ from anthropic_otel._version import __version__
 class OpenTelemetryRecorder:
     """The `Recorder` of OpenTelemetry, for one instrumentation. Thread-safe. No method of that interface raises.
 
+    - `settings`: those of the instrumentation, with `None` for a provider that stands for the global one.
     - `tracer`: makes the spans, unless the SDK client's provider is followed; see `tracer_of`. A no-op if it could not
       be made.
     - `metrics`: measures, `None` if metrics are off or could not be made.
-    - `counts_tokens`: whether tokens are counted.
+    - `counts_tokens`: whether tokens are counted, except where another instrumentation may count them.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings: Final = settings
+        self.settings: Final = providers.with_global(settings)
+        settings = self.settings
         self.tracer: Final = _tracer(settings)
         self.metrics: Final = _metrics(settings) if settings.metrics else None
         self.counts_tokens: Final = settings.usage and self.metrics is not None
@@ -54,8 +56,8 @@ class OpenTelemetryRecorder:
     def _has_receiver(self, sdk_tracer_provider: object) -> bool:
         """Returns whether a provider, or with `settings.logs` a log handler, receives what is recorded.
 
-        Warns once if no provider is set. To be asked at each call until `_has_provider` is set, as an app may set a
-        provider later. `False` on a failure.
+        Sets `_has_provider` if one is set that every call uses; else warns once, unless `sdk_tracer_provider` is
+        followed. To be asked at each call before that, as an app may set a provider later. `False` on a failure.
         """
         if self.follows(sdk_tracer_provider):
             return True
@@ -74,7 +76,7 @@ class OpenTelemetryRecorder:
         return OtelAttemptRecorder(self, attempt)
 
     def follows(self, sdk_tracer_provider: object) -> bool:
-        """Returns whether our spans go to `sdk_tracer_provider`, which an SDK client was given for its call span.
+        """Returns whether our spans go to `sdk_tracer_provider`, which is that of an SDK client's own call span.
 
         `False` for `None`, a no-op, and if `instrument` was given a tracer provider, which takes precedence.
         """
