@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 class OtelAttemptRecorder(InTrace, AttemptRecorder):
     """The `AttemptRecorder` of OpenTelemetry. When it is made, it starts the attempt's span, and counts the attempt.
 
-    The attempt is counted, now and at its end, if metrics are on and have a meter provider by now. Until
-    `send_finished` the span is current, and `headers` has the trace context, unless the SDK client's propagation is
+    `call` is the recorder of the attempt's call, `None` without a call.
+
+    No span is started if `call.makes_spans` is `False`, or without a call if another library suppresses it now. If
+    there is a `call.dropped_span`, that is used, and no other is started. Until `send_finished` the span is current, if
+    its ids are valid. `headers` then has what the app's propagator makes of it, unless the SDK client's propagation is
     off.
 
-    No span is started if `call.makes_spans` is `False`, or without a call if another library suppresses it now; nor if
-    the sampler has dropped the call's span: that span, if it is known, takes its place. `call` is the recorder of the
-    attempt's call, `None` without a call.
+    The attempt is counted here, and measured at its end, only if metrics are on and a meter provider is set by now.
     """
 
     __slots__ = (
@@ -52,7 +53,10 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         self.span = self.span_context = None
         self._owns_span = False
         self._entered: tuple[Any, Context, Suppression | None] | None = None
-        """Until the send has finished: the token of the context with the span, the context before, the suppression."""
+        """The token of the context with the span, the context to go back to, and the suppression or `None`.
+
+        `None` without such a context, and once the send has finished.
+        """
         self.headers: Mapping[str, str] = NO_HEADERS
         metrics = recorder.metrics
         self._metrics: Final = metrics if metrics is not None and (metrics.is_set or metrics.measures()) else None
@@ -99,7 +103,8 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
     def _around(self, attempt: Attempt) -> Context:
         """Returns the context around an attempt without a call: the current one.
 
-        If no span is current there, it is a copy with the SDK's span, if the ids of that are in the request's headers.
+        If no span is current in it, but the SDK has put the ids of its span on the request, it is a copy of the current
+        one with that span.
         """
         current = otel_context.get_current()
         if attempt.request.trace_context and not context.span_in(current).get_span_context().is_valid:

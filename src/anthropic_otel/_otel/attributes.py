@@ -1,9 +1,9 @@
 """Limits the cardinality of the metrics' attributes, and caches the attribute sets.
 
 Rule: whatever models, hosts, paths and statuses a process meets, one metric has at most `MAX_SETS` attribute sets, and
-beyond these the combinations of its other values with address and model `_OTHER`. That stays below the OpenTelemetry
-SDK's limit of 2,000. A text beyond a limit is `_OTHER`; the caller leaves out a number beyond one. The limits keep
-no text that is longer than `MAX_LENGTH`.
+beyond these the combinations of its other values with address and model `_OTHER`. That is to stay below the
+OpenTelemetry SDK's limit of 2,000. A text beyond a limit is `_OTHER`; the caller leaves out a number beyond one. The
+limits keep no text that is longer than `MAX_LENGTH`.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class _Places(dict[str, object]):
 
 
 class Names:
-    """A cardinality limit for names of models or hosts. Called with one, it returns at most `most` names unchanged.
+    """A cardinality limit for names of models or hosts. Called with a name, it returns that name, or else `_OTHER`.
 
-    For any other name it returns `_OTHER`. At most half of the names are such that were never passed as `answered`. So
-    names that an app has mistyped cannot use up the limit, and some of them are still recorded. Thread-safe.
+    It returns at most `most` different names. At most half of these were never passed as `answered`. So names that an
+    app has mistyped cannot use up the limit, and some of them are still recorded. Thread-safe.
     """
 
     __slots__ = ("_answered", "_names", "_unanswered")
@@ -71,16 +71,16 @@ class Names:
     def __init__(self, most: int) -> None:
         self._names: Final = _Places(most)
         self._unanswered: Final = _Places(most // 2)
-        """Of those that have a place in `_names`, such that were never passed as answered."""
+        """The names in `_names` that were never passed as answered."""
         self._answered: Final[set[str]] = set()
-        """The others that have one."""
+        """The names in `_names` that were passed as answered."""
 
     def __call__(self, name: str, *, answered: bool = False) -> str:
-        """Returns `name` and remembers it, or beyond the limit returns `_OTHER`.
+        """Returns `name` if it is remembered, or if there is room to remember it; else `_OTHER`.
 
-        `answered` is whether the request with it got a 2xx, `False` if not known yet. With `True`, a name that was
-        remembered as unanswered counts as answered from then on. For a name of more than 128 characters or that is not
-        printable it returns `_OTHER`.
+        `answered` is whether a request with it got a 2xx, `False` if not known yet. With `True`, a name that was
+        remembered as unanswered counts as answered from then on. A name of more than 128 characters, or that is not
+        printable, is never remembered.
         """
         # The length is checked first: a look-up of a long text would read all of it.
         if len(name) > MAX_LENGTH:
@@ -117,10 +117,11 @@ class CardinalityLimit(Names):
 
 
 def last_part(model: str) -> str:
-    """Returns the last part of a model's ARN or resource path, without the account in it; any other name unchanged.
+    """Returns the last part of a model's name that is an ARN or a resource path, and so leaves out the account in it.
 
-    `_OTHER` if that is empty, or the account itself. A name is one if such begins in it by `_RESOURCE`, as after the
-    name of a gateway's provider. It may be percent-encoded, up to `_MAX_ENCODED` times.
+    `_OTHER` if the last part is empty, or the account itself. Any other name is returned unchanged. The ARN or path may
+    begin after something else, such as the name of a gateway's provider, in the first 256 characters. It may be
+    percent-encoded, up to `_MAX_ENCODED` times; then the last part is returned decoded.
     """
     if "/" not in model and ":" not in model and "%" not in model:
         # As nearly every one is: to search for a resource takes some ten times as long.
@@ -146,7 +147,7 @@ _BEFORE_RESOURCE: Final = 4
 class AttributeSets:
     """A cache of one metric's attribute sets. `names` are the metric's attributes, `most` how many sets are kept.
 
-    Threads that add one at once may keep as many more.
+    If threads add sets at once, a few more may be kept.
     """
 
     __slots__ = ("_most", "_names", "_sets")
@@ -159,8 +160,8 @@ class AttributeSets:
     def of(self, values: Values) -> Attributes:
         """Returns the attributes with these values, one for each name in their order; `None` leaves an attribute out.
 
-        Once `most` sets are kept, a further one is not kept, and its address and model are `_OTHER`. The dictionary is
-        shared: not to be changed.
+        The caller has applied the cardinality limits of single values. Once `most` sets are kept, a further one is not
+        kept, and its address and model are `_OTHER`. The dictionary is shared: not to be changed.
         """
         found = self._sets.get(values)
         return found if found is not None else self._add(values)

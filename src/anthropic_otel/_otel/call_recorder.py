@@ -1,4 +1,4 @@
-"""Records one call by OpenTelemetry: finds or makes its span, of which its attempts are children, and measures it.
+"""Records one call by OpenTelemetry: finds or makes its span, the parent of its attempts' spans, and measures it.
 
 A call that failed although no attempt failed with it is logged.
 """
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
 
 class OtelCallRecorder(InTrace, CallRecorder):
-    """The `CallRecorder` of OpenTelemetry. When it is made, it starts the call's span and makes it current.
+    """The `CallRecorder` of OpenTelemetry. When it is made, it starts our own span of the call and makes it current.
 
     It starts none if the SDK is to make one, another instrumentation has made one, or another library suppresses it.
-    If the SDK then turns out to have a no-op provider, the span is started at the first attempt, and is not made
-    current. Else it is current until `method_finished`. It ends at `end`.
+    The span is current until `method_finished`, and ends at `end`. If the SDK was to make one and turns out to have a
+    no-op provider, our own is started at the first attempt, and never made current.
 
+    - `invocation`: that of the call.
     - `makes_spans`: whether spans may be made. `False` if another library suppresses them, or once it shows that the
       SDK's span was dropped by its sampler. See `dropped_span` too.
-    - `counts_tokens`: whether the tokens of the attempts are counted: not if another instrumentation may count them.
+    - `counts_tokens`: whether the tokens of the attempts are counted: not if that is off, or if another instrumentation
+      may count them.
     - `tracer`: the tracer for the spans of the call and its attempts.
     """
 
@@ -100,13 +102,15 @@ class OtelCallRecorder(InTrace, CallRecorder):
         return OtelAttemptRecorder(self._recorder, attempt, self)
 
     def outer(self, attempt: Attempt) -> Context:
-        """Returns the context for `attempt`, which is about to start. The span in it is the parent of the attempt's.
+        """Returns the context whose span is the parent of the span of `attempt`, which is about to start.
 
-        The context is the call's own, `context()`, in three cases: after the method's end; if this library made the
-        call's span; and where the current context has no span and is not the one that the call attached, as in another
-        thread. There the SDK's span is known by the headers of the request, if it propagates its context, and taken for
-        the call's. Otherwise it is the current one. Until it has once been the current one, looks in it for the call
-        span that the SDK or another instrumentation has made (`_find_span`).
+        That is the current context, but the call's own, `context()`, in three cases: after the method's end; if this
+        library made the call's span; and where neither a span nor the context that the call attached is current, as in
+        another thread.
+
+        While `makes_spans`, first looks for the call span that the SDK or another instrumentation has made, and sets
+        `span` (`_find_span`); not again once it has looked in the current context. In another thread the SDK's span is
+        known only if the request has its ids in its headers.
         """
         if self._method_done or self._call_span is not None:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
@@ -130,11 +134,11 @@ class OtelCallRecorder(InTrace, CallRecorder):
 
     @property
     def dropped_span(self) -> Span | None:
-        """The call's span if the app's sampler has dropped it. An attempt then has no span of its own. Else `None`.
+        """The call's span if the app's sampler has dropped it, so that no attempt has a span of its own. Else `None`.
 
-        `None` too for a span without valid ids, and if `instrument` was given another tracer provider than the span's:
-        the sampler of that one decides on the attempts' spans. If the same sampler were asked again for each attempt,
-        one that does not decide by the trace id would keep more traces than without this library.
+        If the same sampler were asked again for each attempt, one that does not decide by the trace id would keep more
+        traces than without this library. `None` too for a span without valid ids, and if `instrument` was given another
+        tracer provider than the span's: the sampler of that one decides on the attempts' spans.
         """
         span, ids = self.span, self.span_context
         # In this order, a span that records, as most do, needs only one call.
@@ -147,15 +151,16 @@ class OtelCallRecorder(InTrace, CallRecorder):
         return span if own is providers.tracer_provider_or_global(self.invocation.sdk_tracer_provider) else None
 
     def _find_span(self, current: Context, found: Span, ids: SpanContext) -> None:
-        """Sets `span` to `found`, the span in `current`, as the call span that the SDK or another library has made.
+        """Finds out whether `found`, the span in `current`, is the call span that the SDK or another library has made.
 
-        `ids` are those of `found`. Tokens are no longer counted if another instrumentation's span says that it may do
-        so. Warns if the SDK's spans go to another provider than the one given to `instrument`.
+        `ids` are those of `found`. It is not that span if the SDK was expected to make one, and `found` is still the
+        one from before the call, by its ids: a no-op tracer makes a new span object with the parent's ids.
 
-        If the SDK was expected to make a span, and that in `current` is still the one from before the call, there is no
-        call span. Then our own is started if the SDK's provider is a no-op. Else, if `current` is the context that the
-        call attached, the SDK's sampler has dropped its span, and `makes_spans` becomes `False`. Spans are compared by
-        their ids, as a no-op tracer makes a new span object with the parent's ids.
+        If it is, sets `span` and `span_context` to it. Tokens are no longer counted if it is of another instrumentation
+        that may count them. Warns if the SDK's spans go to another provider than the one given to `instrument`.
+
+        If it is not, and the SDK's provider is a no-op, starts our own span. Else, if `current` is the context that the
+        call attached, the SDK's sampler has dropped its span, and `makes_spans` becomes `False`.
         """
         invocation = self.invocation
         if not invocation.sdk_makes_span or ids != context.span_in(self.parent).get_span_context():

@@ -40,8 +40,8 @@ _SUPPRESS_ALL: Final = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", _S
 class Suppression:
     """The context value by which we suppress instrumentation of the HTTP client for one send. It is true until `end`.
 
-    A task or thread that the app starts within the send keeps the value in its context for its whole life. Other
-    instrumentations only look whether it is true, so they see the requests that such a worker makes after the send.
+    A task that the app starts within the send keeps the value in its context for its whole life. Other
+    instrumentations only look whether it is true, so they see the requests that the task makes after the send.
     """
 
     over = False
@@ -68,7 +68,10 @@ def suppressed(current: Context) -> bool:
 
 
 def with_span(span: Span, parent: Context, suppression: Suppression | None = None) -> Context:
-    """Returns a copy of `parent` in which `span` is current. `suppression`, if given, suppresses HTTP spans there."""
+    """Returns a copy of `parent` in which `span` is current.
+
+    `suppression`, if given, keeps other instrumentations from making spans of HTTP requests there.
+    """
     # OpenTelemetry's own functions would make four more calls and two more copies. One literal with all three takes 800
     # instructions more: it grows twice.
     made: dict[str, object] = {**parent}
@@ -79,11 +82,12 @@ def with_span(span: Span, parent: Context, suppression: Suppression | None = Non
 
 
 def detach(token: Any, before: Context) -> None:
-    """Undoes the `attach` that returned `token`: the context from before that, which is `before`, is current again.
+    """Undoes the `attach` that returned `token`: the context from before that is current again.
 
-    Does nothing, and logs nothing, if `token` is of another execution context or was used already, where
-    OpenTelemetry's `detach` would log an error. If the context runtime's own `detach` does nothing, as ddtrace's,
-    `before` is attached instead.
+    With a token of `contextvars`, as OpenTelemetry's own runtime has them, does nothing and logs nothing if the token
+    is of another execution context or was used already, where OpenTelemetry's `detach` would log an error. With any
+    other token, calls OpenTelemetry's `detach`, and then attaches `before` if it is not current, as ddtrace's `detach`
+    does nothing.
     """
     try:
         reset = token.var.reset
@@ -106,9 +110,9 @@ def span_in(found: Context) -> Span:
 
 
 def span_from(trace_context: Mapping[str, str] | None) -> Span | None:
-    """Returns a non-recording span, as of this process, with the ids in W3C trace context headers.
+    """Returns a non-recording span with the ids in W3C trace context headers, not marked as remote.
 
-    `None` without valid ones.
+    `None` without valid ids.
     """
     ids = span_in(_W3C.extract(trace_context, Context())).get_span_context() if trace_context else None
     if ids is None or not ids.is_valid:
@@ -126,8 +130,8 @@ NO_EXEMPLAR: Final = Context({"anthropic_otel": True})
 class InTrace:
     """The base of the recorders of a call and an attempt: its place in the trace.
 
-    - `parent`: the app's context in which it began; for an attempt of a call, that in which the call began. Empty once
-      an attempt has completed.
+    - `parent`: the app's context in which it began; for an attempt of a call, that in which the call began. An attempt
+      without a call may have a copy of it with the SDK's span. Empty once an attempt has completed.
     - `span`: its span; for an attempt without one, that of its call. `None` if there is neither, and once an attempt
       has completed.
     - `span_context`: the ids of `span`, kept also once that is `None`; `None` if there was none.
@@ -142,7 +146,7 @@ class InTrace:
     span_context: SpanContext | None
 
     def context(self) -> Context:
-        """Returns `parent` with `span` as the current one; `parent` itself without a span."""
+        """Returns a copy of `parent` in which `span` is current; `parent` itself if `span` is `None`."""
         return self.parent if self.span is None else with_span(self.span, self.parent)
 
     @contextmanager

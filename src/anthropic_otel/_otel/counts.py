@@ -27,7 +27,7 @@ class Count:
         self._reads = 0
 
     def read(self) -> int:
-        """Returns how many were counted by `next(count.added)`, without those that this method itself counted."""
+        """Returns how often `next(count.added)` was called so far, without the calls of this method itself."""
         # Only `next` reads the counter, and advances it too, so the reads are subtracted.
         reached = next(self.added) - self._reads
         self._reads += 1
@@ -35,7 +35,7 @@ class Count:
 
 
 class Counts:
-    """The counts of one metric: one for each attribute set. `sets` makes the attribute sets of attribute values."""
+    """The counts of one metric, one for each attribute set. `sets` makes these sets."""
 
     __slots__ = ("_by_set", "_by_values", "_sets")
 
@@ -60,5 +60,5 @@ class Counts:
 
     @guarded(())
     def observe(self, _: CallbackOptions) -> Sequence[Observation]:
-        """Returns the total of each attribute set: the callback of an observable counter. Empty if counting fails."""
+        """Returns the total of each attribute set so far: the callback of an observable counter. Empty on a failure."""
         return [Observation(count.read(), dict(pairs)) for pairs, count in list(self._by_set.items())]

@@ -19,11 +19,11 @@ from typing import Final
 _REASON: Final = re.compile(
     r"\[(?:Errno|WinError) -?\d+\] [\w ]+|code: \d{3}(?:, reason: [\w ]+)?|\bStatusCode\.\w+|Read timed out"
 )
-"""The part of a record that may be repeated. The rest may quote a secret in the endpoint's URL."""
+"""The part of a record's text that may be shown. The rest may quote a secret in the endpoint's URL."""
 
 
 class ExporterLogs(logging.Filter):
-    """A filter of loggers that drops the records which a thread logs within `held_back`. Thread-safe.
+    """A filter for loggers. Once attached, it drops the records which a thread logs within `held_back`. Thread-safe.
 
     `reason` is the last error that a dropped record, or a text passed to `note`, has named; empty before.
     """
@@ -34,7 +34,7 @@ class ExporterLogs(logging.Filter):
         self._thread: Final = threading.local()
 
     def attach(self) -> None:
-        """Adds this filter to every logger below `opentelemetry` that exists by now. Before, no record is dropped."""
+        """Adds this filter to every logger below `opentelemetry` that exists now. Before, no record is dropped."""
         # To each of them: a logger's filter does not see the records of the loggers below it.
         for name in list(logging.root.manager.loggerDict):
             if name.startswith("opentelemetry."):
@@ -42,9 +42,9 @@ class ExporterLogs(logging.Filter):
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """Returns a context manager within which the records of this thread are dropped.
+        """Returns a context manager within which records of this thread are dropped.
 
-        Only those that it logs by a logger to which `attach` has added this filter.
+        These are the ones that it logs by a logger to which `attach` has added this filter.
         """
         before = getattr(self._thread, "ours", False)
         self._thread.ours = True

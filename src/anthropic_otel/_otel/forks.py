@@ -18,9 +18,9 @@ _PATIENCE: Final = 0.1
 """The seconds that a fork waits at most. A measurement takes some 20 µs."""
 
 measuring: Final[dict[int, None]] = {}
-"""The ids of the threads that are measuring now, as keys: to set and to pop one is atomic.
+"""The ids of the threads that are measuring or processing a queue now, as keys: to set and to pop one is atomic.
 
-An entry that an interrupt has left behind is removed by the same thread's next measurement.
+An entry that an interrupt has left behind is removed when the same thread next measures or processes.
 """
 
 

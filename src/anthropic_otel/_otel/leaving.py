@@ -24,7 +24,7 @@ from anthropic_otel._core.guard import guarded, log
 from anthropic_otel._otel.exporter_logs import exporter_logs
 
 PATIENCE: Final = 1.5
-"""The seconds without a successful export after which the exit gives up."""
+"""The seconds without a successful export after which the exit gives up, if the environment sets no others."""
 MAX_WAIT: Final = 30.0
 """The seconds that the exit waits at most. It is the limit of the OpenTelemetry SDK."""
 
@@ -43,8 +43,8 @@ def flush_at_exit(provider: Any, exporter: Any, signal: Signal) -> None:
 def patience_of(signal: Signal) -> float:
     """Returns the seconds without a successful export after which the exit gives up on a signal.
 
-    From `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `…_METRICS_TIMEOUT`, else from `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE`
-    without either, or for a value that is no number.
+    From `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `…_METRICS_TIMEOUT`, or if that is unset or empty, from
+    `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE` without either, or if the value is no number.
     """
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
     try:
@@ -124,10 +124,10 @@ class Leaving:
             self._left.set()
 
     def begin(self) -> None:
-        """Begins to shut the provider down in its thread, and starts the time of `patience`. Does not wait.
+        """Begins to shut the provider down in its thread, and starts the time of `patience`. Does not wait for the end.
 
-        Does nothing if the app has called the provider's `shutdown`. Without a live thread, as in a forked child, a new
-        one is started. If that fails, the provider is shut down before this returns.
+        Does nothing if the provider was shut down, or is being shut down by the app. Without a live thread, as in a
+        forked child, a new one is started. Only if that fails, the provider is shut down before this returns.
         """
         if self._left.is_set():
             return
@@ -142,10 +142,11 @@ class Leaving:
             self._shut_down()
 
     def finish(self, deadline: float) -> bool:
-        """Waits until the provider is shut down. Returns `False` if the last export failed, or if it gives up.
+        """Waits until the provider is shut down. Returns `False` if its last export failed, or if it gives up.
 
-        It gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
-        Then it shuts the exporter down, which ends its retries. Returns `True` otherwise, also if nothing was exported.
+        Gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
+        Then it shuts the exporter down, which ends its retries. Exports before `begin` do not count, unless the app has
+        shut the provider down itself. Returns `True` otherwise, also if nothing was exported.
         """
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()
@@ -172,7 +173,7 @@ _leaving: Final[list[Leaving]] = []
 
 @guarded(None)
 def _leave() -> None:
-    """Shuts down every registered provider, all at the same time, and waits for them, `MAX_WAIT` seconds at most.
+    """Shuts down every registered provider that the app has not, all at once, and waits `MAX_WAIT` seconds at most.
 
     Drops what their exporters log meanwhile, and warns if something was not delivered. Never raises.
     """

@@ -1,9 +1,9 @@
 """Logs one record per failed attempt, and one per call that failed although no attempt failed with it.
 
 Rule: the fields of an attempt's record are the attributes of its span and its resend count, those of a call's record
-have the schema's names too. A message has only words of the schema, the API's error type and code, ids, the class of an
-exception, and the operation, host, port, proxy, numbers and times. The logger has no handler of the library's but a
-`NullHandler`.
+have the schema's names too. Beside fixed text, a message has only words of the schema, the API's error type and code,
+ids, the name of an errno, the class of an exception, and the operation, host, port, proxy, numbers and times. The
+library gives the logger no handler but a `NullHandler`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def has_handler() -> bool:
 def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
     """Logs a failed attempt: as WARNING if `after` is `CALL_FAILED`, else as INFO. The fields are in `extra`.
 
-    `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
+    `after` is what followed it. `waited` is the backoff before the next attempt in nanoseconds, `None` if none did.
     """
     level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
     if log.isEnabledFor(level):
@@ -45,7 +45,10 @@ def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) ->
 
 
 def call_failed(call: Call, failure: OwnFailure) -> None:
-    """Logs as WARNING a call that failed although no attempt failed with it. The fields are in `extra`."""
+    """Logs as WARNING a call that failed although no attempt failed with it. The fields are in `extra`.
+
+    `failure` is the `own_failure` of its ending.
+    """
     if not log.isEnabledFor(logging.WARNING):
         return
     operation, error_type = call.operation or "request", call.ending.error_type
@@ -161,4 +164,4 @@ CODES_WITH_A_PAGE: Final = frozenset(
         "workspace_human_review_disabled",
     }
 )
-"""The API's error codes that have a page of `anthropic-otel why` of their own, beside the page of their status."""
+"""The API's error codes that have a page of their own in `anthropic-otel why`."""

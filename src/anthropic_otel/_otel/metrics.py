@@ -51,9 +51,9 @@ AttemptFacts = tuple[str, str, str | None, int | None, str | None, str | None, s
 class Metrics:
     """Measures calls and attempts with the instruments of one meter provider. Thread-safe.
 
-    What an instrument raises is reported, and does not keep the others from measuring. `meter` is of `provider`.
-    `is_set` is whether a meter provider was set when this was made, or when `measures` last looked. `tokens` counts
-    those of attempts.
+    What a histogram raises is reported, and does not keep the others from measuring. `meter` is of `provider`. `is_set`
+    is whether a meter provider is set, as far as was seen when this was made, and by `measures` since. `tokens` counts
+    the tokens of attempts.
     """
 
     def __init__(self, meter: Meter, provider: MeterProvider) -> None:
@@ -63,9 +63,9 @@ class Metrics:
         self._model: Final = Names(MAX_MODELS)
         self._address: Final = Names(MAX_ADDRESSES)
         self._targets: dict[tuple[str | None, str | None, str | None], tuple[str, str, str | None]] = {}
-        """A cache: the first three attribute values by operation, address and model, for those that cannot change."""
+        """A cache of what `_target` returns, by operation, address and model: only of results that cannot change."""
         self._of_facts: dict[tuple[str | int | None, ...], Attributes] = {}
-        """A cache: the attributes of attempts and calls by what they are made of, of those with a kept target."""
+        """A cache of attributes by the facts that they are made of, for attempts and calls; see `_kept`."""
         self._status: Final = CardinalityLimit(MAX_STATUSES)
         self._code: Final = CardinalityLimit(MAX_CODES)
         self._first_chunk: Final = Histogram(meter, instruments.ATTEMPT_TIME_TO_FIRST_CHUNK)
@@ -88,9 +88,9 @@ class Metrics:
         return self._started.observe(options)
 
     def attempt_started(self, attempt: Attempt, exemplar: Callable[[], Context]) -> None:
-        """Counts an attempt that is about to be sent, and measures the backoff before it, if there was one.
+        """Counts an attempt that is about to be sent, and measures the backoff before it, if one is known.
 
-        `exemplar` returns the context for the backoff's exemplar, and is only called if there is one.
+        `exemplar` returns the context for the backoff's exemplar, and is only called if a backoff is known.
         """
         facts = (attempt.operation, attempt.request.target.address, attempt.model)
         target = self._targets.get(facts) or self._target(*facts)
@@ -160,7 +160,7 @@ class Metrics:
         return self._kept(facts, attributes) if ending.error_type is None else attributes
 
     def response_received(self, model: str | None, headers: RawHeaders) -> None:
-        """Passes the rate limits in a response's headers on, if there are any. `model` is that of its request."""
+        """Queues a response's headers for the rate limits' gauges, if it has such. `model` is that of its request."""
         names = rate_limit_names(headers)
         if names:
             self._rate_limits.received(model, headers, names)
@@ -180,11 +180,11 @@ class Metrics:
     def _target(
         self, operation: str | None, address: str | None, model: str | None, status: int | None = None
     ) -> tuple[str, str, str | None]:
-        """Returns the values of operation, address and model, the latter two within their cardinality limits.
+        """Returns the attribute values of operation, address and model, the last two within their cardinality limits.
 
         `_OTHER` stands for a missing operation or address, `None` for no model. `status` is that of the attempt's
-        response, `None` if it has none or is not known: the limits prefer names that got a 2xx. Once these three did,
-        and address and model were within the limits, the same values are returned for them from then on.
+        response, `None` if it has none or is not known: the limits prefer names that got a 2xx. With a 2xx the result
+        is cached, if address and model are within the limits, as it cannot change then.
         """
         facts = (operation, address, model)
         found = self._targets.get(facts)
@@ -202,9 +202,9 @@ class Metrics:
         return target
 
     def _kept(self, facts: tuple[str | int | None, ...], attributes: Attributes) -> Attributes:
-        """Returns `attributes`, and keeps them for these facts if the target, the first three, cannot change.
+        """Returns `attributes`, and caches them for `facts`, of which they are made, if they cannot change.
 
-        Nothing more is kept once `MAX_SETS` are.
+        That is so if `_target` has cached its result for the first three facts. At most `MAX_SETS` are cached.
         """
         if facts[:3] in self._targets and len(self._of_facts) < MAX_SETS:
             self._of_facts[facts] = attributes
@@ -235,7 +235,10 @@ class Metrics:
 
 
 class Histogram:
-    """One histogram of `meter`. `sets` makes its attribute sets of values within cardinality limits."""
+    """The histogram that `metric` defines, made by `meter`.
+
+    `sets` makes and caches its attribute sets, of values to which the caller has applied the cardinality limits.
+    """
 
     __slots__ = ("_record", "sets")
 
@@ -270,7 +273,7 @@ Providers are compared by identity, as Logfire's has no hash.
 
 
 def metrics_of(given: MeterProvider | None) -> Metrics:
-    """Returns the `Metrics` of the provider `given`, or of the global provider for `None`; made at the first call.
+    """Returns the `Metrics` of the provider `given`, or of the global one for `None`. Makes them if there are none.
 
     Each provider has only one, as OpenTelemetry takes the callbacks of an observable instrument from its first creation
     only. What was made before a global provider was set becomes that of the provider. Thread-safe.

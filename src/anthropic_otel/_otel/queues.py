@@ -19,10 +19,11 @@ Entry = TypeVar("Entry")
 
 
 class Queue(deque[Entry]):
-    """A queue of entries, oldest first. `take` takes them out and processes them; only one thread at a time is in it.
+    """A queue of entries, oldest first. `take` takes them out and processes them, in one thread at a time.
 
-    `lost` is how many entries show that the thread which last got the lock was interrupted, if it is not in `take` any
-    more. With a `maxlen` the oldest are dropped beyond it.
+    With `lost` entries or more, if the thread that last processed the queue is not in `process` any more, it is taken
+    to have been interrupted, and the lock is replaced. So a second thread may be in `take`, but very rarely. Beyond
+    `maxlen` entries the oldest are dropped; `None` is no limit.
     """
 
     def __init__(self, take: Callable[[], None], lost: int, maxlen: int | None = None) -> None:
@@ -35,9 +36,9 @@ class Queue(deque[Entry]):
         self._created_in = fork_generation()
 
     def process(self, patience: float = 0.0) -> None:
-        """Calls `take`. While another thread is in it, waits before, up to `patience` seconds; then does nothing.
+        """Calls `take`. If another thread is in it, waits up to `patience` seconds; if it still is, does nothing.
 
-        A fork waits meanwhile; see `forks`.
+        Raises what `take` raises. A fork waits meanwhile; see `forks`.
         """
         interrupted = len(self) >= self._lost and self._thread not in measuring
         if interrupted or self._created_in != fork_generation():

@@ -43,7 +43,7 @@ _MAX_LENGTH: Final = 128
 _NAMES: Final = instruments.RATELIMIT_LIMIT.attributes
 
 Unread = tuple[float, str | None, RawHeaders, tuple[RateLimitNames, ...]]
-"""When a response came in seconds of the clock, its request's model, its headers, and those of rate limits by name."""
+"""A queued response: when it came, in seconds of the clock, its request's model, its headers, the limits in these."""
 
 
 class RateLimits:
@@ -126,8 +126,8 @@ class RateLimits:
     def _limit(self, kind: str, model: str | None, organization: bytes | None, workspace: bytes | None) -> Limit | None:
         """Returns the limit of a kind, model and owner, made if needed; `None` for a kind beyond the cardinality limit.
 
-        `organization` and `workspace` are undecoded headers. Those whose attribute values are the same share a limit.
-        Beyond 500 limits, a kind has one more for all further models and owners.
+        `organization` and `workspace`, the owner, are undecoded headers. Models and owners whose attribute values are
+        the same share a limit. Beyond 500 limits, a kind has one more for all further models and owners.
         """
         if self._kind(kind) == OTHER:
             return None

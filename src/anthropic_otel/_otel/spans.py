@@ -1,7 +1,7 @@
 """Makes the spans of attempts and calls: their names, attributes and statuses.
 
 Rule: what a span starts with goes into `start_span`, so that a sampler sees it; what it ends with is set just before
-its end, and is not computed for a span that does not record. No span has events or stack traces.
+its end, and is not computed for a span that does not record. No span of ours has events or stack traces.
 
 It also recognizes the call spans of other GenAI instrumentations.
 """
@@ -30,7 +30,10 @@ _SECOND: Final = 1e9
 
 
 def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
-    """Starts the span of an attempt, as a child of the span in `parent`, and returns it. Does not make it current."""
+    """Starts the span of an attempt and returns it. Does not make it current.
+
+    It is a child of the span in `parent`, or a root span if there is none.
+    """
     name = attempt.request.target.span_name
     return tracer.start_span(name, parent, SpanKind.CLIENT, _known_at_start(attempt), start_time=attempt.wall)
 
@@ -61,8 +64,8 @@ def _add_retry(attributes: dict[str, AttributeValue], retry: Retry) -> None:
 def end_attempt(span: Span, attempt: Attempt) -> None:
     """Ends the span of an attempt that has ended, with the attempt's end time.
 
-    Before that, sets attributes and status if the span records. The status is ERROR, described by the exception's
-    class, if the attempt has an `error.type`; else it stays unset.
+    Before that, sets attributes and status if the span records. The status is ERROR if the attempt has an `error.type`,
+    and is described by the class of the exception that it failed with, if any; else it stays unset.
     """
     try:
         if span.is_recording():
@@ -129,7 +132,7 @@ def _add_response(attributes: dict[str, AttributeValue], response: Response) -> 
 
 
 def _failure(facts: Facts) -> dict[str, AttributeValue]:
-    """Returns the attributes of a failure, of the facts of an attempt or of a call: those of `_FAILURE` that it has."""
+    """Returns the attributes of a failure: those in `_FAILURE` whose fact, of an attempt or a call, is not `None`."""
     return {name: facts[key] for key, name in _FAILURE.items() if facts.get(key) is not None}
 
 
@@ -169,11 +172,12 @@ def facts(attempt: Attempt) -> dict[str, AttributeValue]:
 
 
 def start_call(tracer: Tracer, invocation: Invocation, wall: int, parent: Context) -> Span:
-    """Starts our own call span, as a child of the span in `parent`, and returns it. Does not make it current.
+    """Starts our own call span and returns it. Does not make it current.
 
-    It has the name of the SDK's call span, and of its attributes those for provider, address, port, model and
-    operation, without those that are not known. For `messages.create` it has `gen_ai.operation.name` too, and
-    `gen_ai.request.stream` if a stream was asked for. `wall` is its start in nanoseconds since the epoch.
+    It is a child of the span in `parent`, or a root span if there is none. It has the name of the SDK's call span, and
+    of its attributes those for provider, address, port, model and operation, without those that are not known. For
+    `messages.create` it has `gen_ai.operation.name` too, and `gen_ai.request.stream` if a stream was asked for. `wall`
+    is its start in nanoseconds since the epoch.
     """
     attributes: dict[str, AttributeValue] = {semconv.GEN_AI_PROVIDER_NAME: invocation.provider}
     if invocation.address is not None:
@@ -221,8 +225,7 @@ def foreign_call_span(span: Span) -> bool:
     """Returns whether another GenAI instrumentation has made `span` for one model call, and may count its tokens.
 
     That is a recording span with an attribute by which the GenAI conventions, OpenInference or OpenLLMetry mark such a
-    span. We must not make another one for the call. `False` for a span of the SDK or of this library, which is that of
-    an outer call.
+    span. We must not make another one for the call. `False` for any span of the SDK or of this library.
     """
     if not span.is_recording():
         return False
@@ -237,7 +240,7 @@ def foreign_call_span(span: Span) -> bool:
 
 _SDK_SCOPE: Final = "com.anthropic."
 _CALL_MARKS: Final = (
-    ("gen_ai.operation.name", frozenset({"chat", "text_completion", "generate_content", "messages"})),
+    (semconv.GEN_AI_OPERATION_NAME, frozenset({"chat", "text_completion", "generate_content", "messages"})),
     ("openinference.span.kind", frozenset({"LLM"})),
     ("llm.request.type", frozenset({"chat", "completion"})),
 )

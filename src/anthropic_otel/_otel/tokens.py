@@ -1,7 +1,7 @@
 """Counts the tokens that attempts used, and reports them at collection as the counters of the GenAI conventions.
 
 Rule: the app's path appends to a queue, for which it takes no lock, makes no measurement and never waits. The queue is
-processed at collection; and by the app's thread that makes it a hundred entries long, unless another thread does that.
+processed at collection; and by the app's thread that finds it a hundred entries long, unless another thread does that.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class ModelLabel(Protocol):
 
 
 class Tokens:
-    """The five token counters of one meter. Any thread may count; a collection reads. Kept alive by its instruments.
+    """The five token counters of one meter. Kept alive by its instruments. Thread-safe.
 
-    `model` and `address` return the attribute values within the cardinality limits.
+    `model` and `address` return the attribute values of a model and a host within the cardinality limits.
     """
 
     def __init__(self, meter: Meter, model: ModelLabel, address: Names) -> None:
@@ -76,9 +76,9 @@ class Tokens:
         ]
 
     def add(self, attempt: Attempt, usage: Usage) -> None:
-        """Queues `usage`, tokens of `attempt`, which has ended, to be counted.
+        """Queues `usage`, tokens of `attempt`, which has ended, to be counted. Does not keep `attempt` alive.
 
-        They are counted under the model of the reply, or else of the request. Does not keep `attempt` alive. Processes
+        They are counted under the model of `usage`, an advisor's, or without one under that of the request. Processes
         the queue if it is at least 100 long then, unless another thread does that already.
         """
         target, unread = attempt.request.target, self._unread
