@@ -1,8 +1,8 @@
 """Defines the interface between the core and what records: one recorder per call and one per attempt.
 
-Rule: only the core calls a recorder, but an adapter reads `headers`, and the event hooks call `send_finished` when they
-have begun an attempt. A recorder reads the call or the attempt that it gets, changes neither, and keeps
-its own state. No method raises.
+Rule: the core calls a recorder. An adapter only reads `headers`, but that of the event hooks calls `send_finished` too.
+A recorder reads the call or the attempt that it gets, and keeps its own state. It changes nothing there, except a tee,
+which sets `recorder`. No method raises.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NO_HEADERS: Final[Mapping[str, str]] = {}
 class AfterFailure(Enum):
     """What followed a failed attempt. It is known when the next attempt starts, or the call or a lone send is over."""
 
-    RETRIED = "another attempt of the same call has started"
-    CALL_FAILED = "the call failed with it or had ended before it, or there is no call"
+    RETRIED = "another attempt of the same call, or without a call of the same send, has started"
+    CALL_FAILED = "no attempt followed, and the call failed with it or had ended before it, or there is no call"
     CALL_WENT_ON = (
         "no attempt followed, but the call was cancelled, answered in another way, or failed by something else"
     )
@@ -40,24 +40,27 @@ class AttemptRecorder:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The HTTP headers with the trace context, to be added to the request; empty for none."""
+        """The HTTP headers with the trace context, to be added to the request; empty for none.
+
+        They are to be read before `send_finished`: after it they may be empty.
+        """
         return NO_HEADERS
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
         """Called when the send has returned or raised, or the transport sends again; in the context of the start.
 
-        With event hooks it is called right after the start too, with `None`, and later in any context.
-        `response_headers` are those of the response, `None` without one. The recorder may keep them.
+        Event hooks call it right after the start with `None`, and may call it again, in any context. `response_headers`
+        are those of the response, `None` without one. The recorder may keep them.
         """
 
     def end(self, attempt: Attempt) -> None:
         """Called once, when the attempt has ended, in any thread and context. `attempt` has its outcome then."""
 
     def used(self, attempt: Attempt, usage: Usage) -> None:
-        """Called after `end`, whenever more tokens that the attempt used become known. In any thread.
+        """Called after `end`, each time that more tokens which the attempt used become known. In any thread.
 
-        That is right after `end`, whenever a reply is parsed, or never. `usage` is that of one model, less what was
-        passed before.
+        They may become known right after `end`, and when a reply is parsed. `usage` is that of one model, less what was
+        passed for it before.
         """
 
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
@@ -82,7 +85,7 @@ class CallRecorder:
     def method_finished(self, result: object, error: BaseException | None) -> None:
         """Called once, when the SDK method has returned `result` or raised `error`, in the app's context.
 
-        The body that it returned may be unread. The recorder keeps neither object.
+        The other one is `None`. The body that it returned may be unread. The recorder keeps neither object.
         """
 
     def end(self, call: Call) -> None:
@@ -95,8 +98,8 @@ class Recorder(Protocol):
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         """Returns whether to record the call or attempt that is about to start. Called in the app's context.
 
-        `sdk_tracer_provider` is the provider of the SDK's own span for that call; `None` for the global one, or if the
-        SDK makes no span.
+        `sdk_tracer_provider` is the provider of the SDK's own span for that call; `None` for the global one, if the
+        SDK makes no span, or without a call.
         """
         ...
 

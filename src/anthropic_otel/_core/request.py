@@ -12,17 +12,20 @@ from anthropic_otel._core.target import Target
 # No `NamedTuple`: a field of one takes 130 instructions more to read.
 @dataclass(slots=True)
 class RequestFacts:
-    """The facts of a request that are known when it is sent. Not to be changed.
+    """The facts of a request that are known when it is sent. Not to be changed, but replaced by a copy.
 
     - `target`: where the request goes.
     - `model`: the model that it asks for, `None` if it is that of its call, or not known.
-    - `stream`: without a call, whether the app has asked for an event stream, `None` if not known.
+    - `stream`: whether the app has asked for an event stream, `None` in a call, whose `Invocation` says it, or if not
+      known.
     - `proxy`: `host:port` of the proxy that it goes through, `None` without one or if not known.
-    - `size`: the size of its body in bytes, `None` if not known beforehand.
-    - `fetches_credentials`: whether an auth flow of the SDK fetches credentials within the send.
-    - `emits_events`: whether the transport reports trace events, and they are read.
-    - `retry_count`: in a call that has a middleware, which retry of the SDK the request is by its header, 0 for none.
-      `None` without that header or a middleware.
+    - `size`: the size of its body in bytes, `None` without a body, or if not known beforehand.
+    - `fetches_credentials`: whether an auth flow of the SDK may fetch credentials within the send. `False` with event
+      hooks.
+    - `emits_events`: whether the transport is known to report trace events, and they are read. `False` with event
+      hooks, though they read such events.
+    - `retry_count`: which retry of the SDK the request is by the SDK's header, 0 for none. Only set in a call that has
+      a middleware: else `None`, and without that header.
     - `trace_context`: the trace context headers that the SDK has put on a request that is sent where its call is not
       current, as in a middleware's own thread; else empty or `None`.
     """
@@ -40,12 +43,13 @@ class RequestFacts:
 
 @dataclass(slots=True)
 class Retry:
-    """The facts of an attempt that follows another one of its call or its send, known when it starts.
+    """The facts of an attempt that follows another one, known when it starts.
 
-    - `number`: 1 for the first attempt that follows another.
+    - `number`: how many attempts of its call came before it, 1 or more; without a call, counted on from the SDK's
+      header of retries.
     - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
-    - `reason`: the `error.type` of the attempt before; `app_exception` if a middleware has rejected its answer, else
-      `fallback` if it has not failed; `None` if not known.
+    - `reason`: the `error.type` of the failed attempt that it follows; `app_exception` if a middleware has rejected
+      that one's answer, or stopped it; `fallback` if it does not follow for a failure. `None` if not known.
     - `source`: what decided the backoff, `None` if there was none or it is not known.
     """
 

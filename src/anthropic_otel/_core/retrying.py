@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
-    """Returns the headers of an error response, by which the SDK decides on a retry; `None` for any other attempt.
+    """Returns the headers of an attempt's response by which the SDK decides on a retry: those of any but a 2xx.
 
-    Also `None` if the send raised: the SDK knows nothing of a response then, even if its headers had come.
+    `None` without such a response. Also `None` if the send raised: the SDK knows nothing of a response then, even if
+    its headers had come.
     """
     raised = attempt.exception_type is not None and attempt.reading is None
     return attempt.response.error_headers if attempt.response is not None and not raised else None
@@ -26,12 +27,12 @@ def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
 def is_retryable(attempt: Attempt) -> bool:
     """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
 
-    - Every exception of the send is one, whatever status had come, but those of the SDK's own that say that credentials
-      cannot be had.
+    - Every `Exception` of the send is one, whatever status had come, but those that the SDK raises as they are, as for
+      missing credentials (`_NOT_RETRIED`).
 
     If the send has returned a response:
 
-    - A 401 of a call's first attempt for which the SDK fetched credentials is one: it fetches new ones once.
+    - A 401 of a first attempt within which the SDK may fetch credentials is one: it fetches new ones once.
     - Any other status than 2xx is by `headers.should_retry`, also if reading its body failed.
     - A 2xx is none: it failed while its body was read, or is no answer.
     """
@@ -55,7 +56,7 @@ _NOT_RETRIED: Final = frozenset(
 def stop_reason(attempt: Attempt) -> RetryStop | None:
     """Returns why the SDK does not retry after a failed attempt.
 
-    `None` if it does retry, without a call, or if the number of its retries is not known.
+    `None` if it does retry, without a call, or if it is not known how often the SDK may retry.
     """
     # Without a call there is no retry.
     if attempt.retries_left is None:

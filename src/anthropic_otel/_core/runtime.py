@@ -20,10 +20,11 @@ class Runtime:
     """The settings and the recorders of one instrumentation: of the process, or of single clients.
 
     - `active`: set to `False` to record nothing more that starts.
-    - `recorders`: records calls and attempts; more recorders can join.
+    - `recorders`: passes calls and attempts on to the recorders that have joined.
     - `clock`: the clock of every duration, the machine's if none is given.
     - `phases`: whether to read the transport's trace events.
-    - `sdk_only`: whether to leave out requests that do not come from the SDK.
+    - `sdk_only`: whether to leave out requests of the process that do not come from the SDK. Has no effect for single
+      clients.
     - `provisional`: whether the app has not instrumented the process itself, and only recorders that have joined are
       served, such as that of a test's capture.
     """
@@ -79,6 +80,6 @@ class Runtime:
     def lone_attempts(self, resend_count: int) -> LoneAttempts:
         """Returns the source of attempts for one send without a call.
 
-        `resend_count` is the retry number in the header of its first request, 0 for no retry.
+        `resend_count` is the retry number in the SDK's header of its first request, 0 without one.
         """
         return LoneAttempts(self.recorders.recorder, self.clock, resend_count)

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 SCOPE: Final = "anthropic_otel"
-"""The instrumentation scope of the tracer, the meter and the loggers."""
+"""The name of the instrumentation scope of the tracer and the meter."""
 
 # -- attributes --------------------------------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class ClosedValue(Enum):
 
 
 class Phase(ClosedValue):
-    """The part of an attempt that is under way. The value is the last word of its attribute's name."""
+    """A part of an attempt's time. The value is the last word of its attribute's name."""
 
     AUTH = "auth"
     POOL = "pool"
@@ -113,14 +113,17 @@ class Phase(ClosedValue):
 
 
 PHASES_BEFORE_BODY: Final = tuple(phase for phase in Phase if phase is not Phase.RECEIVE)
-"""The phases up to the response's headers. The sum of their durations is when the attempt had them."""
+"""The phases before the response's headers.
+
+If all are known, and no redirect was followed, they add up to the time from the attempt's start to these headers.
+"""
 
 
 class AttemptOutcome(ClosedValue):
     """How an attempt ended. Exactly one of these for every attempt.
 
     - `COMPLETED`: an answer came and was read to its end, or to the end event of a stream.
-    - `FAILED`: a status, an exception or the content of the body made it fail.
+    - `FAILED`: a status, an exception or the content of the body made it fail, or nothing is known of its end.
     - `CANCELLED`: a cancellation or an interrupt stopped it.
     - `ABANDONED`: the app closed or dropped its body before the end, and nothing had failed.
     """
@@ -134,7 +137,9 @@ class AttemptOutcome(ClosedValue):
 class CallOutcome(ClosedValue):
     """How a call ended for the app. Exactly one of these for every call.
 
-    - `SUCCEEDED`, `RECOVERED`: it succeeded, without or after a failed attempt.
+    - `SUCCEEDED`: it succeeded, and no attempt had failed before the one that answered was sent.
+    - `RECOVERED`: it succeeded after a failed attempt; or it failed, and the SDK itself goes on by another call or by
+      reconnecting the stream, so that the app sees no failure.
     - `EXHAUSTED`: it failed after retries, by a failure that may be retried, and no retry was left.
     - `FAILED`: it failed otherwise, also if it was never to be retried (`max_retries=0`).
     - `CANCELLED`, `ABANDONED`: as for an attempt.
@@ -177,9 +182,10 @@ class RetrySource(ClosedValue):
 
 
 class NetworkCause(ClosedValue):
-    """What failed an attempt on the network or in the client: the value of its `network.cause` and of its `error.type`.
+    """What failed an attempt on the network, in the client or in the app's code around the send.
 
-    An attempt that failed in another way, as by a status, has none. `cli.why.schema` says what each means.
+    It is the value of both `network.cause` and `error.type`. An attempt that failed in another way, as by a status, has
+    none. `cli.why.schema` says what each means.
     """
 
     NAME_RESOLUTION_ERROR = "name_resolution_error"
@@ -213,10 +219,10 @@ UNEXPECTED_CONTENT: Final = "unexpected_content"
 """The `error.type` of an attempt with a 2xx response that is no answer to its operation, such as a login page."""
 
 INVALID_EVENT: Final = "invalid_event"
-"""The `error.type` of a stream that the SDK closed because it could not decode an event."""
+"""The `error.type` of a stream in which the SDK stopped because it could not decode an event."""
 
 FALLBACK: Final = "fallback"
-"""The `retry.reason` of an attempt that follows one which did not fail, such as a fallback to another model."""
+"""The `retry.reason` of an attempt that follows one which has not failed, such as a fallback to another model."""
 
 BEDROCK_EXCEPTIONS: Final = (
     "internalServerException",
@@ -243,4 +249,4 @@ API_ERROR_TYPES: Final = (
     "memory_precondition_failed_error",
     "memory_path_conflict_error",
 )
-"""The API's error types that are recorded. An `error` event of another type is recorded as `_OTHER`."""
+"""The API's error types that are recorded. For another one, the `error.type` of an `error` event is `_OTHER`."""

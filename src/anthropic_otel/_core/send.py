@@ -2,8 +2,9 @@
 
 Usually there is one. A transport below the client may send again by itself: a retry, a failover. The transport's events
 show each request. It is another attempt if the request before raised, or got a status of 400 or more other than 401 and
-407, or a 2xx if it is the same request once more, which a hook or a transport mirrors. It is a further hop of the same
-attempt if it follows a redirect or a demand for credentials.
+407. After a 2xx it is another one if it is the same request once more, which a hook or a transport mirrors. Any other
+belongs to the same attempt, such as the further hop after a redirect or a demand for credentials. Without such events,
+an adapter may see a request begin within the send (`begins_again`): then any after a 2xx is another attempt.
 
 Rule: attempts begin here, and those end here whose send has failed, was lost, or is repeated by a transport. An adapter
 ends the one that `responded` returns. Nothing here raises an error of its own.
@@ -30,7 +31,7 @@ from anthropic_otel._core.timeline import starts_request
 
 
 class AttemptSource(Protocol):
-    """Begins the attempts of a send: a call, or for a send without a call `LoneAttempts`."""
+    """Begins the attempts of a send. For a send of a call that is mostly the call, without one `LoneAttempts`."""
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt. `by_transport` is whether a transport below the client sent again.
@@ -40,7 +41,10 @@ class AttemptSource(Protocol):
         ...
 
     def send_finished(self) -> None:
-        """To be called when the send has returned or raised: no transport sends again."""
+        """To be called when the send has returned, has raised or was lost: the last attempt counts as the last one.
+
+        With event hooks another one may begin all the same.
+        """
         ...
 
     def received_whole(self, attempt: Attempt) -> None:
@@ -66,7 +70,7 @@ class Send:
         return self
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Handles one trace event of the transport: passes it to the attempt's timeline. Raises no `Exception`.
+        """Handles one trace event of the transport: passes it to the attempt's timeline.
 
         After a failure, the start of a request begins another attempt, and after a 2xx the start of the same request
         does. The event is the new attempt's then.
@@ -92,8 +96,9 @@ class Send:
     def _send_again(self) -> None:
         """Ends the attempt, and begins the next one, which the transport sends by itself.
 
-        The attempt's request is over: it has failed with a status or an exception, or was answered with a 2xx. Tells
-        the attempt's recorder that its send is over. Does nothing if the attempt has ended before.
+        To be called if the timeline has `failed_at` or `answered_at`: the attempt ends as of that time, with the
+        timeline's `failure`, or else as read. Tells its recorder that its send is over. Does nothing if the attempt has
+        ended.
         """
         last = self.attempt
         if last.ended:
@@ -137,7 +142,7 @@ class Send:
         attempt.request = replace(attempt.request, proxy=proxy)
 
     def answered(self, status: int, pairs: list[tuple[bytes, bytes]], version: object) -> None:
-        """Records a response that the send may not return, because its body has failed or it is retried.
+        """Records the response of a request within the send, which the send itself need not return.
 
         `pairs` are its headers. `version` is the HTTP version as bytes, any other value if not known.
         """
@@ -174,9 +179,9 @@ class Send:
 
     @guarded(None)
     def _find_unsent(self, error: BaseException) -> None:
-        """Begins another attempt if `error` is of a request that got no connection, after one that had failed.
+        """Begins another attempt if `error` is of a request that waited for the pool in vain after one that failed.
 
-        Not if a hook or an authentication of the app has raised it: of a request of its own.
+        Not if code of the app has raised it, such as an authentication, for a request of its own.
         """
         after_failure = self.attempt.timeline.failed_at is not None
         named = after_failure and type(error).__name__ == "PoolTimeout"
@@ -202,18 +207,18 @@ def _headers_seen_by_transport(attempt: Attempt) -> RawHeaders | None:
 class LoneAttempts:
     """The `AttemptSource` of one send that belongs to no call. `recorder` records the attempts, with times of `clock`.
 
-    `resend_count` is the retry number in the header of the first request, 0 for no retry.
+    `resend_count` is the retry number in the SDK's header of the first request, 0 without one.
     """
 
     __slots__ = ("_clock", "_decided", "_failed", "_recorder", "_resend_count", "_send_finished")
 
-    def __init__(self, recorder: Recorder, clock: Clock, resend_count: int = 0) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock, resend_count: int) -> None:
         self._recorder = recorder
         self._clock = clock
         self._resend_count = resend_count
         self._failed: Attempt | None = None
         self._decided: Attempt | None = None
-        """A failed attempt that was taken for the last one: a transport may send again all the same."""
+        """A failed attempt that was taken for the last one. With event hooks another one may follow all the same."""
         self._send_finished = False
 
     def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:

@@ -13,8 +13,8 @@ class Settings:
     """What is recorded, and by which providers of OpenTelemetry. A provider of `None` is the process's global one.
 
     The fields are the arguments of `anthropic_otel.instrument` with the same names. Raises `TypeError`, which names the
-    field, for the first one that is of a wrong kind: a provider must have the method that makes a tracer or a meter,
-    and any other field must be a `bool` or an `int`.
+    field, for the first one that is of a wrong kind: a provider must be `None` or have the method that makes a tracer
+    or a meter, and any other field must be a `bool` or an `int`.
     """
 
     tracer_provider: Any = None

@@ -1,7 +1,8 @@
 """Makes the target of a request: the facts of its URL that may be recorded.
 
-Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. A part of the path that no
-operation has cannot leave either, except for the API's own host: a gateway's base URL may have a key in it.
+Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. What a gateway has in front
+of an operation's path cannot leave either, as it may have a key in it, nor can the path of no operation, except on the
+API's own host.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 @dataclass(frozen=True)
 class Target:
-    """The destination of a request, shared by all attempts with the same one.
+    """The destination of a request. Attempts with the same one mostly share it.
 
     - `method`: as it was sent.
-    - `operation`: the operation's name. `template`: its path with placeholders, `None` for a path that no operation
-      has.
-    - `address`: the host. `port`: also where it is the scheme's default.
+    - `operation`: the operation's name, `_OTHER` for a method and path that no operation has. `template`: its path with
+      placeholders, `None` without an operation.
+    - `address`: the host, cut to 255 characters. `port`: also where it is the scheme's default.
     - `span_name`: the name of the attempt's span.
     - `attributes`: the span attributes of the method, the URL and the operation. Not to be changed, as they are shared
       too.
@@ -47,7 +48,8 @@ class Target:
 def target_of(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:
     """Returns the target of a request. Raises only where `operation_of` does.
 
-    `port` is `None` for the scheme's default. `path` is percent-encoded and without a query.
+    `port` is `None` for the scheme's default: 443 for `https`, 80 for any other. `path` is percent-encoded and without
+    a query.
     """
     known = _kept if len(method) + len(host) + len(path) <= MAX_KEPT else _make
     return known(method, scheme, host, port, path)
@@ -76,8 +78,8 @@ def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> T
 def _shown(path: str, operation: Operation, host: str) -> str:
     """Returns the path as it may be recorded, with `REDACTED` for what may hold a key.
 
-    That is what a gateway has in front of a known path. A path that no operation has is replaced as a whole, unless it
-    is empty or `/`, or `host` is the API's own.
+    That is what a gateway has in front of an operation's path, and the whole path of no operation, unless it is empty
+    or `/`, or `host` is the API's own.
     """
     template = operation.template
     if template is None:
@@ -92,7 +94,7 @@ _kept: Final = functools.lru_cache(maxsize=512)(_make)
 
 
 def provider_of(target: Target) -> str:
-    """Returns the `gen_ai.provider.name` of a request without the SDK, by its URL's template, and by its host.
+    """Returns the `gen_ai.provider.name` of a request by its URL alone, where no SDK client tells it.
 
     `aws.bedrock` or `gcp.vertex_ai` for a template of theirs, `aws.bedrock` too for the host of Bedrock that has the
     API's own routes. `anthropic` for any other.

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Tee:
     """A `Recorder` that passes everything on to each recorder that has joined. Thread-safe.
 
-    It starts with `recorders`. A call goes to those that are `enabled` when it starts, with all of its attempts.
+    `recorders` have joined at first. A call goes to those that are `enabled` when it starts, with all of its attempts;
+    so does an attempt without a call.
     """
 
     def __init__(self, *recorders: Recorder) -> None:
@@ -34,7 +35,7 @@ class Tee:
         """The recorder to call: the only one that has joined, or else this tee."""
 
     def join(self, recorder: Recorder) -> None:
-        """Adds `recorder`: it records the calls, and the attempts without a call, that start from now on."""
+        """Adds `recorder`: it is given the calls, and the attempts without a call, that start from now on."""
         with changing():
             self._set((*self._recorders, recorder))
 

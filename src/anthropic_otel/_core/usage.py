@@ -31,8 +31,8 @@ _MAX_MODEL: Final = 128
 class Usage(NamedTuple):
     """The tokens that an attempt used of one model.
 
-    `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `model` is an advisor's model,
-    `None` for the model that the request asked for.
+    `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `model` is that of an advisor,
+    `None` for all that counts under the model that the request asked for.
     """
 
     input_tokens: int = 0
@@ -62,8 +62,9 @@ NONE: Final[tuple[Usage, ...]] = ()
 def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
     """Returns two tuples: what is new in `usages` compared with `told`, and the highest counts of both.
 
-    Each has one usage per model; the first has none for a model of which nothing is new. The same usage may be reported
-    several times: by Bedrock's headers, then by the parsed reply, which the app may parse again.
+    Both arguments and both results have at most one usage per model. The first result has none for a model that is in
+    `told` with counts as high. The same usage may be reported several times: by Bedrock's headers, then by the parsed
+    reply, which the app may parse again.
     """
     new, by_model = [], {usage.model: usage for usage in told}
     for usage in usages:
@@ -79,7 +80,7 @@ def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[
 def of_reply(reply: object) -> tuple[Usage, ...]:
     """Returns the usage of a reply that the SDK has parsed into an object or a dictionary, one per model.
 
-    Empty if the reply has none.
+    Empty if the reply has no usage, or no valid count in it.
     """
     usage = reply.get("usage") if isinstance(reply, dict) else getattr(reply, "usage", None)
     if usage is None:
@@ -102,8 +103,9 @@ def of_ended(reading: Reading | None, response: Response | None) -> tuple[Usage,
 def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     """Returns the usage that a stream reported until its end, one per model; for a broken stream a lower bound.
 
-    Empty if no event has counts. The counts of `message_delta` are cumulative and replace those of `message_start`,
-    field by field, as in the SDK. Those in the end event of Bedrock replace both. An invalid count replaces none.
+    Empty if no event has a valid count. The counts of `message_delta` are cumulative and replace those of
+    `message_start`, field by field, as in the SDK. Those in the end event of Bedrock replace both. A missing or invalid
+    count replaces none.
     """
     usages = [_fields(member(json_object(delta), "usage")) for delta in end.deltas]
     if end.first_event is not None:
@@ -185,8 +187,8 @@ def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
 def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
     """Returns `usage` with the tokens of compactions added to it, and after it one `Usage` for each advisor's model.
 
-    Other iterations are in `usage` already, or are not billed, as those of a model that declined. An advisor without a
-    valid model is left out, and so is what follows the first `_MAX_ITERATIONS`.
+    `usage` has no model. Other iterations are in it already, or are not billed, as those of a model that declined. An
+    advisor without a valid model is left out, and so is what follows the first `_MAX_ITERATIONS`.
     """
     found: dict[str | None, tuple[int, ...]] = {None: usage.counts}
     for fields in map(_fields, iterations[:_MAX_ITERATIONS]):
@@ -204,9 +206,9 @@ def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
 
 
 def _fields(value: object) -> Mapping[str, Any]:
-    """Returns `value` if it is a dictionary, else the fields of a model of the SDK, unknown fields included.
+    """Returns the fields of `value` by name: itself if it is a dictionary, else those of the SDK's model that it is.
 
-    Empty for an object without fields, and for `None`.
+    Unknown fields are included. Empty for an object without fields, such as `None`.
     """
     if isinstance(value, dict):
         return value
