@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from anthropic_otel._core import semconv
+from anthropic_otel._otel import attributes
 from anthropic_otel._otel.attributes import AttributeSets, CardinalityLimit, Names, last_part
 
 NAMES = (semconv.OPERATION_NAME, semconv.SERVER_ADDRESS, semconv.GEN_AI_REQUEST_MODEL, semconv.ATTEMPT_OUTCOME)
@@ -164,9 +165,10 @@ def test_the_same_values_are_the_same_set() -> None:
     assert sets.of(values) is found
 
 
-def test_beyond_its_bound_a_set_tells_only_the_closed_lists() -> None:
+def test_beyond_its_bound_a_set_tells_only_the_closed_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """What happened is still told apart, and so are operations; whose call it was is not."""
-    sets = AttributeSets(NAMES, most=1)
+    monkeypatch.setattr(attributes, "MAX_SETS", 1)
+    sets = AttributeSets(NAMES)
     known = sets.of(("messages.create", "a.test", "m1", "completed"))
     beyond = sets.of(("files.list", "b.test", None, "failed"))
     assert beyond == {

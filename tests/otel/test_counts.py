@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.metrics import CallbackOptions
 
 from anthropic_otel._core import semconv
+from anthropic_otel._otel import attributes
 from anthropic_otel._otel.attributes import MAX_SETS, AttributeSets
 from anthropic_otel._otel.counts import Count, Counts
 
@@ -30,9 +31,10 @@ def test_each_set_of_attributes_has_a_count() -> None:
     assert observed(counts) == {("create", "a"): 2, ("create",): 1}
 
 
-def test_values_of_the_same_set_share_a_count() -> None:
+def test_values_of_the_same_set_share_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound of the sets, and however many values there are."""
-    counts = Counts(AttributeSets(NAMES, most=1))
+    monkeypatch.setattr(attributes, "MAX_SETS", 1)
+    counts = Counts(AttributeSets(NAMES))
     for number in range(MAX_SETS + 10):
         counts.add(("create", f"model-{number}"))
     assert observed(counts) == {("create", "model-0"): 1, ("create", "_OTHER"): MAX_SETS + 9}

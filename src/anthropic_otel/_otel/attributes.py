@@ -145,30 +145,29 @@ _BEFORE_RESOURCE: Final = 4
 
 
 class AttributeSets:
-    """A cache of one metric's attribute sets. `names` are the metric's attributes, `most` how many sets are kept.
+    """A cache of one metric's attribute sets. `names` are the metric's attributes.
 
-    If threads add sets at once, a few more may be kept.
+    It keeps `MAX_SETS`, or a few more if threads add sets at once.
     """
 
-    __slots__ = ("_most", "_names", "_sets")
+    __slots__ = ("_names", "_sets")
 
-    def __init__(self, names: tuple[str, ...], most: int = MAX_SETS) -> None:
+    def __init__(self, names: tuple[str, ...]) -> None:
         self._names: Final = names
-        self._most: Final = most
         self._sets: dict[Values, Attributes] = {}
 
     def of(self, values: Values) -> Attributes:
         """Returns the attributes with these values, one for each name in their order; `None` leaves an attribute out.
 
-        The caller has applied the cardinality limits of single values. Once `most` sets are kept, a further one is not
-        kept, and its address and model are `_OTHER`. The dictionary is shared: not to be changed.
+        The caller has applied the cardinality limits of single values. Once `MAX_SETS` are kept, a further set is not,
+        and its address and model are `_OTHER`. The dictionary is shared: not to be changed.
         """
         found = self._sets.get(values)
         return found if found is not None else self._add(values)
 
     def _add(self, values: Values) -> Attributes:
         attributes = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
-        if len(self._sets) >= self._most:
+        if len(self._sets) >= MAX_SETS:
             # Values of closed lists are kept. Address and model become `_OTHER`.
             return {name: OTHER if name in _OPEN else value for name, value in attributes.items()}
         # If two threads add the same set at once, both get that of the first.
