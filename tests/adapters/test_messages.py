@@ -223,6 +223,15 @@ def test_a_header_is_set_as_by_the_public_interface(
     assert message.headers.raw == expected.raw
 
 
+def test_a_header_behind_a_repeated_one_is_set_in_its_own_place(seen: Any) -> None:
+    """Setting a repeated header removes its further places, so that a header behind these is elsewhere by then. No
+    other header, such as the API key, is overwritten.
+    """
+    message = seen([("traceparent", "a"), ("traceparent", "b"), ("tracestate", "c"), ("x-api-key", "key")])
+    messages.set_headers(message, messages.names_of(message), {"traceparent": "new", "tracestate": "newer"})
+    assert message.headers.raw == [(b"traceparent", b"new"), (b"tracestate", b"newer"), (b"x-api-key", b"key")]
+
+
 @pytest.mark.parametrize(
     "before", [[], [("A", "1")], [("A", "1"), ("Traceparent", "old")], [("traceparent", "old"), ("A", "1")]]
 )

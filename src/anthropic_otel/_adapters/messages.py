@@ -90,6 +90,8 @@ def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str
         found = names.count(key)
         if listed is None or found > 1 or not (name.islower() and value.isascii()):
             request.headers[name] = value
+            # It has removed the further ones, so that those behind them are elsewhere now.
+            names = names_of(request)
         elif found:
             listed[names.index(key)] = (key, key, value.encode("ascii"))
         else:
