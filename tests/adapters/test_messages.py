@@ -125,6 +125,7 @@ def test_the_number_of_a_retry_is_a_small_number(seen: Any, value: str, number: 
         ("/model/a/converse", False),
         ("/v1/messages", False),
         ("/v1/chat/completions", False),
+        ("/search?q=/publishers/anthropic/models/", False),
     ],
 )
 def test_the_routes_of_bedrock_and_vertex_are_known(path: str, *, known: bool) -> None:

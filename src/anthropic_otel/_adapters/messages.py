@@ -225,7 +225,7 @@ def headers_of(response: Any) -> RawHeaders:
 
 def has_platform_route(request: Any) -> bool:
     """Returns whether a request's path is that of Bedrock's or Vertex's Messages API, which need no version header."""
-    return _PLATFORM_ROUTE.search(request.url.raw_path) is not None
+    return _PLATFORM_ROUTE.search(path_of(request)) is not None
 
 
 def asks_anthropic_on_a_platform(request: Any) -> bool:
@@ -233,7 +233,7 @@ def asks_anthropic_on_a_platform(request: Any) -> bool:
     # Every request of an instrumented process comes by, and pays for each function that it enters.
     parts: Any = getattr(request.url, "_uri_reference", ())
     # Percent-encoded, so that a slash in a model, as in an ARN, does not divide it.
-    path = parts.path if len(parts) == _PARTS else request.url.raw_path.partition(b"?")[0].decode("ascii")
+    path = parts.path if len(parts) == _PARTS else path_of(request).decode("ascii")
     return "anthropic" in path and _ROUTE_TO_ANTHROPIC.search(path) is not None
 
 
@@ -244,6 +244,12 @@ def retry_count_of(request: Any, names: list[bytes]) -> int:
     """
     retry_count = header_of(request, names, RETRY_COUNT)
     return int(retry_count) if retry_count is not None and retry_count.isdigit() and len(retry_count) < 6 else 0
+
+
+def path_of(request: Any) -> bytes:
+    """Returns the path of a request as it is sent: percent-encoded, so that a slash in a model does not divide it."""
+    path: bytes = request.url.raw_path.partition(b"?")[0]
+    return path
 
 
 def size_of(request: Any) -> int | None:
@@ -265,7 +271,7 @@ def target_of_request(request: Any) -> Target:
     if len(parts) == _PARTS and "xn--" not in parts.host:
         # By the public interface it takes 2,500 instructions more.
         return target_of(request.method, parts.scheme, parts.host, parts.port, parts.path or "/")
-    path = url.raw_path.partition(b"?")[0].decode("ascii")
+    path = path_of(request).decode("ascii")
     return target_of(request.method, url.scheme, url.host, url.port, path)
 
 

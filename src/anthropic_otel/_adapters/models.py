@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from anthropic_otel._adapters.current import current_call
+from anthropic_otel._adapters.messages import path_of
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.semconv import OTHER
@@ -215,7 +216,7 @@ def stream_of(request: Any) -> bool | None:
     body is not looked at then. For any other path returns `None` if the body is not in memory, or if neither part asks
     for a stream and the body is longer than 256 bytes. `None` on a failure too.
     """
-    path = _path_of(request)
+    path = path_of(request)
     if path.endswith(_STREAM_ROUTES):
         return True
     if _WHOLE_ROUTE.search(path):
@@ -243,12 +244,6 @@ def _depth_of(part: bytes) -> int:
     """Returns how many more objects and lists begin than end in a part of a JSON text, which begins in no string."""
     plain = _STRING.sub(b"", part)
     return plain.count(b"{") + plain.count(b"[") - plain.count(b"}") - plain.count(b"]")
-
-
-def _path_of(request: Any) -> bytes:
-    """Returns the path of a request as it is sent: percent-encoded, so that a slash in a model does not divide it."""
-    path: bytes = request.url.raw_path.partition(b"?")[0]
-    return path
 
 
 _STREAM_ROUTES: Final = (b"/invoke-with-response-stream", b":streamRawPredict", b"/stream")
@@ -283,7 +278,7 @@ def model_of(request: Any) -> str | None:
     model = noted_model_of(request)
     if model is not None:
         return model
-    route = _ROUTE.search(_path_of(request))
+    route = _ROUTE.search(path_of(request))
     if route is not None:
         return bounded(unquote((route[1] or route[2]).decode("ascii"), errors="replace"))
     return model_in_content(getattr(request, "_content", None))
