@@ -1,8 +1,8 @@
 """Reads requests and responses of httpx and httpx2: headers, target, size, and what a traceback has of them.
 
-`names_of` runs for every request of an instrumented process. One look-up of a header by httpx's public interface takes
-longer than that. So headers are read from, and set in, the private list in which httpx keeps them, and by the public
-interface if that list is missing.
+It also sets headers of requests. One look-up of a header by httpx's public interface takes longer than `names_of`,
+which runs for every request of an instrumented process. So most headers are read from, and set in, the private list in
+which httpx keeps them. All are read and set by the public interface if that list is missing.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def header_of(message: Any, names: list[bytes], name: bytes) -> bytes | None:
 
 
 def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str] | None:
-    """Returns the headers `traceparent` and `tracestate` of a request, those of them that have at most 512 bytes.
+    """Returns the values of `traceparent` and `tracestate` in a request's headers, by these names.
 
-    `None` without a `traceparent`. `names` are those that `names_of` returns for `request`.
+    A header that the request lacks, or whose value has more than 512 bytes, is left out. `None` if the request has no
+    `traceparent` at all. `names` are those that `names_of` returns for `request`.
     """
     if b"traceparent" not in names:
         return None
@@ -71,10 +72,10 @@ _MAX_TRACE_CONTEXT: Final = 512
 
 
 def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str]) -> None:
-    """Sets headers of a request, each in place of those with the same name. Their names are ASCII.
+    """Sets the headers `added`, whose names are ASCII. Each replaces all headers of the request with the same name.
 
     `names` are those that `names_of` returns for `request` before this call. With `None` they are looked up if needed,
-    and the request must not have one of `added` twice.
+    and the request must not have a header of `added` twice.
     """
     # By the public interface it takes 260 bytecodes more. The SDK has mostly set the header of its own span before.
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)
@@ -98,17 +99,12 @@ def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str
             listed.append((key, key, value.encode("ascii")))
 
 
-def response_of_failed_read(error: BaseException) -> Any:
-    """Returns the response whose body failed within the send that raised `error`, as `broken_response`."""
-    return broken_response(error)[0]
-
-
 def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
     """Returns the response that the client was handling when the send raised `error`, and what broke of the send.
 
-    The client was reading the response's body, which an event hook may have had it do, or it could not make the next
-    request of a redirect, or have an auth flow of its own answer a demand for credentials. `(None, None)` without such
-    a response. What broke is `None` if the auth flow has raised, or if a hook read a response that is no redirect.
+    `error` was raised in one of three steps: the client, or an event hook, read the response's whole body; the client
+    made the next request of a redirect; or `httpx.Auth` gave the response to an auth flow. `(None, None)` if it was
+    raised in none of them. What broke is `None` for the auth flow, and if a hook read a response that is no redirect.
 
     No exception has the response. It is taken from the variables of the library's functions in the traceback.
     """
@@ -134,7 +130,10 @@ def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
 
 
 def _broken_by(function: str, response: Any) -> Broken | None:
-    """Returns what broke when `function` of the client could not read `response`, or not make the next hop of it."""
+    """Returns what broke when `function` of the client could not read `response`, or not make the next hop of it.
+
+    `None` if it was a hook that read the response, and that is no redirect.
+    """
     if function == "send":
         return Broken.ANSWER
     is_redirect = getattr(response, "has_redirect_location", False) is True
@@ -144,19 +143,19 @@ def _broken_by(function: str, response: Any) -> Broken | None:
 _AUTH_FLOW: Final = "_send_handling_auth"
 _REDIRECTS: Final = "_send_handling_redirects"
 _HANDLERS: Final = ("send", _AUTH_FLOW, _REDIRECTS)
-"""The functions of the clients that have a variable `response`. Each calls the next one."""
+"""The functions of the clients that handle a response, in their variable `response`. Each calls the next one."""
 _NEXT_HOP: Final = "_build_redirect_request"
 """The function of the clients that makes the next request of a redirect."""
 _AUTHENTICATES: Final = ("sync_auth_flow", "async_auth_flow")
 _READS: Final = ("read", "aread")
-"""The methods of a response that read its body."""
+"""The methods of a response that read its whole body into memory."""
 
 
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
-    """Returns the response of the `HTTPStatusError`, as `raise_for_status` raises it, that `error` is or was caused by.
+    """Returns the response of the HTTP library's `HTTPStatusError` that `error` is or was caused by (`chain`).
 
-    Of several the outermost counts. `None` without one, or if `is_own` returns `False` for its request, so that it is
-    not the one that was sent: a hook may have sent another.
+    If there are several, only the outermost counts. `None` without one, or if `is_own` returns `False` for the request
+    of it: a hook may have sent another request.
     """
     for each in chain(error):
         if is_a(each, "httpx.HTTPStatusError"):
@@ -165,18 +164,20 @@ def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]
 
 
 def request_of_auth_flow(error: BaseException) -> Any:
-    """Returns the request that the client was sending within an auth flow when it raised `error`, `None` without one.
+    """Returns the last request that an auth flow had given to the client when the client raised `error`.
 
-    It is the request itself, or one for credentials. Not every exception has it, so it is taken from the traceback, as
-    in `response_of_failed_read`.
+    Every send of the client has an auth flow. So this is the request of the send itself, or one for credentials. If the
+    flow has given none, it is the request that the flow was given. `None` if `error` was raised outside of it. Not
+    every exception has the request, so it is taken from the variables of the library's function in the traceback.
     """
     return variable_in(stack(error), _AUTH_FLOW, "request")
 
 
 def answer_to_auth_flow(error: BaseException) -> Any:
-    """Returns the response that an auth flow of the app had been given when it raised `error`, `None` without one.
+    """Returns the response that an auth flow had been given when it raised `error`, `None` without one.
 
-    `None` too for one that demands credentials, such as a 401 or the redirect to a login: the flow could not get them.
+    That is a flow of the app or of the SDK; `None` for one of httpx's own. `None` too for a 401, 403 or 407, and for
+    any 3xx, as it may lead to a login: the flow could not get credentials.
     """
     response: Any = answer_to_authentication(error)
     status = getattr(response, "status_code", None)
@@ -188,7 +189,10 @@ _DEMANDS: Final = (401, 403, 407)
 
 
 def was_redirected(error: BaseException) -> bool:
-    """Returns whether a redirect had come when the client raised `error`, by the variables of its traceback."""
+    """Returns whether the client was handling a redirect, or sending what follows it, when it raised `error`.
+
+    A redirect has a `location`. It is the last response that had come, by the variables of the traceback.
+    """
     response = variable_in(stack(error), _REDIRECTS, "response")
     return getattr(response, "has_redirect_location", False) is True
 
@@ -205,7 +209,7 @@ def variable_in(frames: Iterable[FrameType], function: str, name: str) -> Any:
 
 
 def have_same_target(one: Any, other: Any) -> bool:
-    """Returns whether two requests have the same method, host, port and path."""
+    """Returns whether `one` is a request with the same method, host, port and path as the request `other`."""
     if not hasattr(one, "url"):
         # A faulty auth flow may have yielded anything.
         return False
@@ -224,12 +228,18 @@ def headers_of(response: Any) -> RawHeaders:
 
 
 def has_platform_route(request: Any) -> bool:
-    """Returns whether a request's path is that of Bedrock's or Vertex's Messages API, which need no version header."""
+    """Returns whether a request's path is to invoke any model on Bedrock, or is of Anthropic's models on Vertex.
+
+    The Messages API needs no `anthropic-version` header there.
+    """
     return _PLATFORM_ROUTE.search(path_of(request)) is not None
 
 
 def asks_anthropic_on_a_platform(request: Any) -> bool:
-    """Returns whether a request's path asks a model of Anthropic's on Bedrock or Vertex, by the name of either."""
+    """Returns whether a request's path is to invoke a model of Anthropic's on Bedrock, or is of its models on Vertex.
+
+    On Bedrock a model of Anthropic's is one with `anthropic` in its id. An id may hide it, as that of a profile.
+    """
     # Every request of an instrumented process comes by, and pays for each function that it enters.
     parts: Any = getattr(request.url, "_uri_reference", ())
     # Percent-encoded, so that a slash in a model, as in an ARN, does not divide it.
@@ -238,9 +248,10 @@ def asks_anthropic_on_a_platform(request: Any) -> bool:
 
 
 def retry_count_of(request: Any, names: list[bytes]) -> int:
-    """Returns the number of the retry by the SDK's header, 0 without one of one to five digits, as for a first attempt.
+    """Returns which retry of the SDK a request is, by the SDK's header: 0 for a first attempt.
 
-    `names` are those that `names_of` returns for `request`.
+    0 too if the request has no such header, or one that is not one to five digits. `names` are those that `names_of`
+    returns for `request`.
     """
     retry_count = header_of(request, names, RETRY_COUNT)
     return int(retry_count) if retry_count is not None and retry_count.isdigit() and len(retry_count) < 6 else 0
@@ -253,9 +264,9 @@ def path_of(request: Any) -> bytes:
 
 
 def size_of(request: Any) -> int | None:
-    """Returns the size of a request's body in bytes: of one in memory, else by a valid `content-length`; else `None`.
+    """Returns the size of a request's body in bytes: that of a body in memory, else that in `content-length`.
 
-    Also `None` for an empty body without that header.
+    `None` for a body that is not in memory, or is empty, if the request has no valid `content-length`.
     """
     # Of what is sent. The request's `content` stays as it was if a hook of the app's client has compressed the body.
     content = getattr(request.stream, "_stream", None)

@@ -1,7 +1,8 @@
 """Finds out which model a request asks for, and whether it asks for a stream, where its call does not say.
 
 A middleware may fall back to another model than the call's. The model is taken where the SDK builds a request of its
-options, as in the body it comes after the prompt. Without the SDK, Bedrock and Vertex have both in the path. Else a
+options, as in the body it comes after the prompt. Without the SDK it is taken from the path, where Bedrock and Vertex
+have it. Paths of theirs also tell whether a stream is asked for. Where the path does not tell the one or the other, a
 body that is in memory is searched: its first 256 bytes for the model, and its first and last 256 for the stream.
 
 Rule: no model's name is kept that is longer than 128 characters. In a body only members of the outermost object count:
@@ -41,10 +42,10 @@ _WHOLE_ROUTE: Final = re.compile(rb"/model/[^/]+/invoke\Z")
 """Finds the end of the path by which Bedrock is asked for a message that is no stream."""
 
 NO_FIELDS: Final[Mapping[str, Any]] = {}
-"""The fields of request options that are of another kind than the SDK's."""
+"""Stands for the fields of request options that have no `__dict__`, and so are not the SDK's."""
 
 _built: Final[dict[weakref.ref[Any], tuple[str | None, str | None]]] = {}
-"""The model and idempotency key of requests that the SDK has built where no call is current, or of another model.
+"""The model and the idempotency key that `wrap_build_request` has noted of requests, while these are alive.
 
 It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions, twice a call.
 """
@@ -70,9 +71,9 @@ def bounded(model: object) -> str | None:
 
 
 def model_in(body: object) -> str | None:
-    """Returns the `model` in a request's body before that is encoded as JSON, as `bounded` returns it.
+    """Returns the `model` in a request's body that is not encoded as JSON yet, as `bounded` returns it.
 
-    `None` if `body` is no mapping, or its model is no string.
+    `None` if `body` is no mapping, or has no model that is a string.
     """
     # It is mostly `None` or a dictionary, for which `isinstance` would take longer.
     if body is None or not (type(body) is dict or isinstance(body, Mapping)):
@@ -84,7 +85,7 @@ def model_in(body: object) -> str | None:
 def may_change_in(options: object) -> bool:
     """Returns whether the SDK's request options may name a model outside of the body.
 
-    They may if they have an `extra_body`, a URL with `/model` in it, or no URL.
+    They may if they have an `extra_body` that is not empty, a URL with `/model` in it, or no URL that is a `str`.
     """
     fields = getattr(options, "__dict__", NO_FIELDS)
     url = fields.get("url")
@@ -92,9 +93,10 @@ def may_change_in(options: object) -> bool:
 
 
 def asks_for_stream(options: object) -> bool:
-    """Returns whether the body in the SDK's request options asks for a stream, as that of an app's own request may.
+    """Returns whether the body in the SDK's request options asks for a stream, by its member `stream`.
 
-    The body is a mapping, with `extra_body` over it, or bytes, of which the first and the last 256 are looked at.
+    That of `extra_body` goes before that of the body. Of a body in bytes the first and the last 256 are looked at.
+    `False` also if that is not known.
     """
     fields = getattr(options, "__dict__", NO_FIELDS)
     for body in (fields.get("extra_json"), fields.get("json_data")):
@@ -105,14 +107,20 @@ def asks_for_stream(options: object) -> bool:
 
 
 def content_in(fields: Mapping[str, Any]) -> bytes | None:
-    """Returns the body in the fields of the SDK's request options that is sent as it is, `None` if it is not bytes."""
+    """Returns the body in the fields of the SDK's request options if it is bytes, which are sent as they are.
+
+    Else `None`.
+    """
     # Up to 0.125 the body of a raw request may be bytes too.
     found = (fields.get("content"), fields.get("json_data"))
     return next((content for content in found if isinstance(content, bytes)), None)
 
 
 def model_in_content(content: object) -> str | None:
-    """Returns the model in the first 256 bytes of a request's body; `None` without one, or if it is not in memory."""
+    """Returns the model in the first 256 bytes of a request's body; `None` without one, or if `content` is not bytes.
+
+    A model with a backslash, or with more than 128 bytes, is not found.
+    """
     if not isinstance(content, bytes):
         return None
     found = next((one for one in _MODEL.finditer(content, 0, _BEGINNING) if _is_at_top(content[: one.start()])), None)
@@ -120,11 +128,12 @@ def model_in_content(content: object) -> str | None:
 
 
 def wrap_build_request(original: Function, patch: Patch) -> Function:
-    """Returns the replacement for `_build_request` of the SDK's clients, which notes the built request's model and key.
+    """Returns the replacement for `_build_request` of the SDK's clients, which notes model and key of built requests.
 
-    That is the idempotency key. It notes nothing once `patch` is inactive, or for a client whose requests all ask for
-    the model of the current call (`RunningCall.model_kept_by`). In a call, it notes nothing either if the options have
-    no model, or if that is the call's, as long as no other request is noted.
+    The key is the idempotency key. Where no call is current, both are noted of every request. In a call they are noted
+    if the options have a model that is not the call's; also if it is the call's, while any request is noted. Nothing
+    is noted once `patch` is inactive, or of the client whose requests are all known to ask for the model of the current
+    call (`RunningCall.model_kept_by`).
     """
 
     @functools.wraps(original)
@@ -166,8 +175,8 @@ def wrap_api_request(original: Function, patch: Patch) -> Function:
 def _model_of(options: Any) -> str | None:
     """Returns the model in the SDK's request options: that of the URL, else of `extra_body`, else of the body.
 
-    In older SDKs the clients of platforms take no account of `extra_body` when they move the model to the URL. `None`
-    without one, or on a failure.
+    The URL comes first, as in older SDKs the clients of platforms move the model of the body there, whatever
+    `extra_body` says. `None` without a model, or on a failure.
     """
     # Guarded in place, as it runs for every request of the SDK.
     try:
@@ -210,11 +219,11 @@ def _key_of(options: Any) -> str | None:
 
 @guarded(None)
 def stream_of(request: Any) -> bool | None:
-    """Returns whether a request asks for a stream: by its path, or in its body's first or last 256 bytes.
+    """Returns whether a request asks for a stream; `None` if that is not known, or on a failure.
 
-    On Bedrock the path decides, and on Vertex that for streams does, as that of the events of an agent's session; the
-    body is not looked at then. For any other path returns `None` if the body is not in memory, or if neither part asks
-    for a stream and the body is longer than 256 bytes. `None` on a failure too.
+    One whose path ends as in `_STREAM_ROUTES` does, and one with Bedrock's path for a message that is no stream does
+    not. For any other path the first and the last 256 bytes of the body are looked at. Then it is not known if the body
+    is not in memory, or if it is longer than 256 bytes and neither part asks for a stream.
     """
     path = path_of(request)
     if path.endswith(_STREAM_ROUTES):
@@ -226,7 +235,10 @@ def stream_of(request: Any) -> bool | None:
 
 
 def _asks_for_stream(content: bytes) -> bool | None:
-    """Returns whether a request's body asks for a stream, as of `stream_of`."""
+    """Returns whether the JSON of a request's body asks for a stream, by its first and its last 256 bytes.
+
+    If neither part does, `False` for a body of 256 bytes or less, else `None`.
+    """
     if any(_is_at_top(content[: found.start()]) for found in _STREAM.finditer(content, 0, _BEGINNING)):
         return True
     last = _STREAM.finditer(content, max(len(content) - _BEGINNING, 0))
@@ -241,7 +253,7 @@ def _is_at_top(before: bytes) -> bool:
 
 
 def _depth_of(part: bytes) -> int:
-    """Returns how many more objects and lists begin than end in a part of a JSON text, which begins in no string."""
+    """Returns how many more objects and lists begin than end in `part` of a JSON text, which begins in no string."""
     plain = _STRING.sub(b"", part)
     return plain.count(b"{") + plain.count(b"[") - plain.count(b"}") - plain.count(b"]")
 
@@ -253,7 +265,7 @@ _STREAM_ROUTES: Final = (b"/invoke-with-response-stream", b":streamRawPredict", 
 def noted_model_of(request: Any) -> str | None:
     """Returns the model that was noted when the SDK built a request, `None` if none was.
 
-    Mostly none is noted if the model is that of the request's call.
+    In a call mostly none is noted if the model is the call's (`wrap_build_request`).
     """
     found = _built.get(weakref.ref(request)) if _built else None
     return found[0] if found is not None else None
@@ -272,8 +284,8 @@ def noted_key_of(request: Any) -> str | None:
 def model_of(request: Any) -> str | None:
     """Returns the model that a request without a call asks for, `None` if not known.
 
-    The model that was noted when the SDK built the request, else that in a path of Bedrock's or Vertex's, else that in
-    the first 256 bytes of a body in memory.
+    It is the one that was noted when the SDK built the request, else that in a path of Bedrock's or Vertex's, else that
+    in the first 256 bytes of a body in memory.
     """
     model = noted_model_of(request)
     if model is not None:
