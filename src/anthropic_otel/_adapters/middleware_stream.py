@@ -19,9 +19,10 @@ from anthropic_otel._core.semconv import AttemptOutcome
 
 
 def follow(running: RunningCall, response: Any) -> HeldBody | None:
-    """Wraps the body of `response`, so that the call stays open until the app has read, closed or dropped that body.
+    """Wraps the body of `response`, so that the call stays open at least until that body has ended.
 
-    `running` is the call. Returns the held body; `None`, and does nothing, if `response` is closed.
+    It ends when the app has read, closed or dropped it, or reading it raises. `running` is the call. Returns the held
+    body. Does nothing and returns `None` if `response` is closed.
     """
     if response.is_closed:
         return None
@@ -33,11 +34,11 @@ def follow(running: RunningCall, response: Any) -> HeldBody | None:
 
 
 class _Stream:
-    """The base of the wrappers of sync and async bodies. `held` ends when the body ends, fails, is closed or dropped.
+    """The base of the wrappers of sync and async bodies. Ends `held` when the body ends, fails, is closed or dropped.
 
-    It ends as abandoned if the app closes or drops the body before its end. `running` is the call that is current while
-    a chunk is produced. An attribute that the wrapper lacks is that of the wrapped body, unless its name begins with
-    `__`.
+    `held` ends as abandoned if the app closes or drops the wrapper before the end of the body. `running` is the call
+    that is current while a chunk is produced. An attribute that the wrapper lacks is that of the wrapped body, unless
+    its name begins with `__`.
     """
 
     def __init__(self, body: Any, running: RunningCall, held: HeldBody) -> None:
@@ -54,9 +55,10 @@ class _Stream:
 
     @contextmanager
     def _producing(self) -> Iterator[None]:
-        """Returns a context manager around the production of a chunk: the call is current, and what is raised ends it.
+        """Returns a context manager for the production of a chunk, in which the call is current.
 
-        The held body ends as cancelled by what is no `Exception`, else as failed. The exception goes on.
+        An exception that is raised in it ends the held body, as failed, or as cancelled if it is no `Exception`. It is
+        not suppressed.
         """
         try:
             token = current_call.set(self._running)

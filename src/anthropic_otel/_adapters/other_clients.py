@@ -1,6 +1,7 @@
-"""Begins the attempts of a call that another HTTP client than the call's sends, as where a middleware falls back to it.
+"""Begins attempts of a call whose requests are sent by another HTTP client than the call's.
 
-That client is of an SDK client whose own calls are not recorded, as it was not instrumented.
+A middleware of the call may fall back to another SDK client, whose own calls are not recorded, as where that client was
+not instrumented. Its requests belong to the call then.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from anthropic_otel._core.target import provider_of
 class AttemptsElsewhere:
     """An `AttemptSource` for `request`, a request of `call` by another HTTP client than the call's.
 
-    Its attempts have the provider of their URL, and are of a stream if the request is known to ask for one, or not.
+    Each attempt has an invocation of its own: that of `call`, with the provider of the attempt's URL, and with what
+    `models.stream_of` tells of `request`, if that is known.
     """
 
     __slots__ = ("_call", "_stream")

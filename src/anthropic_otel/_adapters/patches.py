@@ -1,9 +1,10 @@
 """Replaces functions of other libraries' classes, and restores them. Nothing else in the library does.
 
-It also finds mocks and the patches of other copies of this library, which stay, and modules that are imported.
+It also finds mocks, the patches of other copies of this library, and the modules that are imported.
 
 Rule: a patch puts a plain function on the class that defines the name, and nothing on an instance. So instances that
-exist, instances to come, copies and subclasses go through it, but not a bound method that was taken before.
+exist, instances to come and their copies go through it, and so do subclasses that inherit the function. A bound method
+that was taken before does not.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from anthropic_otel._core.guard import log
 
 Function = Callable[..., Any]
 Wrap = Callable[[Function, "Patch"], Function]
-"""Makes the replacement for an original function, which must check `Patch.active` at every call.
+"""Returns the replacement for the original function that it is given, with the `Patch` that it is for.
 
-It must be a closure with the `Patch` in a variable `patch`, by which other code finds it.
+The replacement must check `Patch.active` at every call. It must be a closure with the `Patch` in a variable `patch`, by
+which other code finds that.
 """
 
 
 class Patch:
-    """Replaces the function `name` of the class `cls`, which must define it itself, when it is made.
+    """A replaced function. Creating a `Patch` replaces the function `name` of `cls`, which must define it itself.
 
-    `wrap` makes the replacement, which then has the signature of the original. `active` is `True` until `undo`. `owner`
-    is what the replacement asks what to record, which a later copy of this package can ask to end that.
+    `wrap` makes the replacement, which is given the signature of the original. `active` is `True` until `undo`. `owner`
+    is the `Wiring` of a patch of `send`, whose `uninstrument` a later copy of this package may call; else `None`.
     """
 
     def __init__(self, cls: type[Any], name: str, wrap: Wrap, owner: Any = None) -> None:
@@ -45,12 +47,11 @@ class Patch:
 
     @property
     def lost(self) -> bool:
-        """Whether the class no longer has the replacement, and what it has instead does not call the replacement.
+        """Whether the class now has something else than the replacement, and that is known not to call it.
 
-        That is the class's own plain function, as after the end of a mock that was there before this patch, or the
-        replacement of a patch that was undone, or wrappers of other libraries that lead to the one or the other by
-        `__wrapped__`, as where a library has restored what it had found before this patch. Anything else that another
-        library has put there may call ours, so nothing is lost.
+        That is a plain function of the class's own package that wraps nothing, as after the end of a mock that was
+        there before this patch; the replacement of a patch that was undone; or a wrapper that leads to one of these by
+        `__wrapped__`, and not to the replacement first. Anything else may call the replacement.
         """
         for current in _wrapped(self._cls.__dict__.get(self._name)):
             if current is self._ours:
@@ -63,14 +64,14 @@ class Patch:
         return False
 
     def undo(self) -> None:
-        """Sets `active` to `False`, and restores the class unless it has something else than the replacement by now."""
+        """Sets `active` to `False`. Puts the original back if the class still has the replacement."""
         self.active = False
         if self._cls.__dict__.get(self._name) is self._ours:
             setattr(self._cls, self._name, self._original)
 
 
 _MAX_WRAPPERS: Final = 16
-"""How many wrappers are followed to find what they wrap. A mock wraps mocks without end."""
+"""How many objects in a chain of wrappers are looked at. A mock wraps mocks without end."""
 
 
 def _package(defined: Any) -> str:
@@ -92,10 +93,10 @@ def _take_signature(ours: Any, original: Any) -> None:
 
 
 def _function_of(original: Any) -> Function:
-    """Returns `original` if it is a plain function, else a function that binds it to its first argument and calls it.
+    """Returns `original` if it is a plain function, else a function that calls it as a method of the first argument.
 
-    Another library may have put another descriptor in its place, as wrapt does for ddtrace. Called without being bound,
-    that takes the instance for the first argument.
+    Another library may have replaced the function by another descriptor, as wrapt does for ddtrace. Called with the
+    instance, and not as a method of it, that would pass the instance on as an ordinary argument.
     """
     # Not `isinstance`: a proxy of wrapt has the class of the wrapped function as its `__class__`.
     if type(original) is FunctionType:
@@ -126,7 +127,7 @@ def imported(name: str) -> Any:
 def import_if_installed(name: str) -> bool:
     """Imports the module `name`. Returns whether that worked; `False` if it is not installed or its import fails.
 
-    Warns if it is installed and its import raises anything but `ImportError`.
+    Warns if the import raises another `Exception` than `ImportError`. What is no `Exception` is raised.
     """
     try:
         importlib.import_module(name)
@@ -139,10 +140,10 @@ def import_if_installed(name: str) -> bool:
 
 
 def is_patched_by_another_copy(cls: type[Any], name: str) -> bool:
-    """Returns whether another copy of this library has replaced `cls.name`, and that patch is active.
+    """Returns whether what `cls` itself has as `name` is the replacement of another copy of this library.
 
     Another copy is a vendored one, whatever its package is called, or one from before a reloader imported the library
-    anew.
+    anew. `False` if that patch is not active any more, or if its replacement is below a wrapper.
     """
     patch = _patch_of(cls.__dict__.get(name))
     kind = type(patch)
@@ -156,10 +157,10 @@ _MODULE: Final = "." + ".".join(__name__.split(".")[-2:])
 
 
 def patches_of_earlier_copies(cls: type[Any], name: str) -> Iterator[Any]:
-    """Yields each active `Patch` that an earlier copy of this package has made of `cls.name`.
+    """Yields each active `Patch` that an earlier copy of this package has made of the function `name` of `cls`.
 
-    That is a copy of the same name that a reloader has imported before this one. Its replacement may be below wrappers
-    of other libraries that lead to it by `__wrapped__`.
+    An earlier copy is one with the same package name, which a reloader has imported before this one. A replacement of
+    it is also found below wrappers of other libraries that lead to it by `__wrapped__`.
     """
     for function in _wrapped(cls.__dict__.get(name)):
         patch = _patch_of(function)
@@ -194,8 +195,8 @@ def _patch_of(function: Any) -> Any:
 def patchable(cls: type[Any], name: str) -> bool:
     """Returns whether `cls` itself defines `name` as a function or another descriptor, which can be patched.
 
-    `False` for a mock (`is_mocked`), which must stay as it is. `False` too if another copy of this library has patched
-    it, as both would record everything: the first time in the process, a warning says so.
+    `False` for a mock (`is_mocked`), which must stay as it is. `False` too if `is_patched_by_another_copy`, as both
+    copies would record everything: the first time in the process, a warning says so.
     """
     if is_patched_by_another_copy(cls, name):
         _warn_of_another_copy()
@@ -204,9 +205,10 @@ def patchable(cls: type[Any], name: str) -> bool:
 
 
 def is_mocked(cls: type[Any], name: str) -> bool:
-    """Returns whether `cls` itself has a mock, or another value that is no descriptor, as `name`.
+    """Returns whether what `cls` itself has as `name` is no descriptor, as a mock is none.
 
-    A mock that `autospec=True` makes of a function is a function, and does not count.
+    `False` if `cls` itself has nothing of that name. A mock that `autospec=True` makes of a function is a function, and
+    does not count.
     """
     return name in cls.__dict__ and not hasattr(type(cls.__dict__[name]), "__get__")
 

@@ -3,10 +3,11 @@
 The app parses those of `with_raw_response` and `with_streaming_response`. A middleware may parse several in one call.
 The model of a structured output may refuse the reply that the SDK has parsed.
 
-Rule: `parse` returns and raises exactly what it did before. A reply counts once, at the first parse that has a usage.
+Rule: `parse` returns and raises exactly what it did before. The tokens of a reply count once, however often it is
+parsed.
 
-Whether the body could be parsed decides how an attempt of `with_streaming_response` ends, if `parse` reads that body.
-One of `with_raw_response` has ended before: the app may never parse its body.
+If `parse` reads the body, as it may with `with_streaming_response`, its success decides how the attempt ends. An
+attempt of `with_raw_response` has ended before: the app may never parse its body.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _LEGACY: Final = "anthropic._legacy_response"
 """The module in which SDKs below 1.0 have the response class of `with_raw_response`."""
 
 _expected: Final[dict[weakref.ref[Any], Attempt]] = {}
-"""The SDK's response objects that the app may still parse, each with its attempt.
+"""The SDK's response objects that `expect` has remembered, each with its attempt.
+
+One is removed when it is dropped, or when its tokens are counted, as then there is nothing left to count.
 
 It is no `WeakKeyDictionary`, which finds out in Python whether it is empty: 1,300 instructions at every parse.
 """
@@ -46,7 +49,7 @@ def _forget(response: weakref.ref[Any]) -> None:
 def patch(sdk: Any) -> Iterator[Patch]:
     """Patches `parse` of the response classes of the SDK module `sdk`, as far as it has them and they can be patched.
 
-    Yields each patch.
+    Yields each patch as soon as it is made, so that nothing is patched before the first step of the iteration.
     """
     legacy = getattr(sys.modules.get(_LEGACY), "LegacyAPIResponse", None)
     found = (getattr(sdk, "APIResponse", None), getattr(sdk, "AsyncAPIResponse", None), legacy)
@@ -115,7 +118,10 @@ def expect(result: Any, source: Attempt | HeldBody | None, *, is_open: bool) -> 
 
 @guarded(None)
 def _begin(response: Any) -> Attempt | None:
-    """Begins to record that the app parses `response`. Returns the attempt that it is from, `None` if not expected."""
+    """Begins to record that the app parses `response`. Returns the attempt that `expect` has remembered for it.
+
+    `None`, and records nothing, if there is none.
+    """
     source = _expected.get(weakref.ref(response))
     if source is not None:
         source.begin_parsing()
@@ -124,10 +130,10 @@ def _begin(response: Any) -> Attempt | None:
 
 @guarded(None)
 def _failed(response: Any, source: Attempt | None, error: BaseException) -> None:
-    """Records that `parse` of `response` has raised `error`.
+    """Records that `parse` of `response` has raised `error`. `source` is what `_begin` has returned.
 
-    If the body came whole and code of the app has refused the reply, as the model of a structured output, its tokens
-    are counted: it is billed.
+    Unless the body could not be parsed (`is_of_parsing`), or `error` is no `Exception`, it is taken that code of the
+    app, as the model of a structured output, has refused the reply. Its tokens are counted then: it is billed.
     """
     unparsed = is_of_parsing(error)
     if source is not None:
@@ -137,32 +143,39 @@ def _failed(response: Any, source: Attempt | None, error: BaseException) -> None
 
 
 def _count_refused(response: Any, source: Attempt | None) -> None:
-    """Counts the tokens of the reply in the body of `response`, if that is in memory.
+    """Counts the tokens of the reply in the body of `response`; nothing if that is not in memory, or not JSON.
 
-    Without a `source` it is the reply of the current call's method, which is about to raise.
+    They count for `source`. Without one, `response` is that of the current call's method, which is about to raise: they
+    count for the call's attempt that has completed last, or are noted for the attempt that `response` is from if the
+    call has a middleware. Does nothing if there is no such call either.
     """
     running = current_call.get() if source is None else None
+    if source is None and (running is None or running.finished):
+        return
     http_response = getattr(response, "http_response", None)
     body = getattr(http_response, "_content", None)
-    if not isinstance(body, bytes) or (source is None and (running is None or running.finished)):
+    if not isinstance(body, bytes):
         return
     try:
         reply = parsed(body)
     except ValueError:
         return
-    if running is None:
+    if source is not None:
         _count(response, source, reply)
-    elif running.has_middleware:
+    elif running is not None and running.has_middleware:
         running.parsed(http_response, reply)
-    else:
+    elif running is not None:
         running.call.parsed()
         if (answering := running.call.attempts.completed) is not None:
             answering.take_usage(usage.of_reply(reply))
 
 
-def _count(response: Any, source: Attempt | None, reply: Any) -> None:
-    """Counts the tokens of `reply` for `source`, if it has ended, once for each `response`."""
-    if source is None or not source.ended or not source.is_message:
+def _count(response: Any, source: Attempt, reply: Any) -> None:
+    """Counts the tokens of `reply` for `source`, once for each `response`.
+
+    Does nothing if `source` has not ended, has asked for no message, or `reply` has no tokens.
+    """
+    if not source.ended or not source.is_message:
         return
     tokens = usage.of_reply(reply)
     # Two threads may parse at once: the one that removes the entry counts the usage.

@@ -1,4 +1,4 @@
-"""Records calls: wraps `request` of the SDK's base clients, sync and async, of every platform.
+"""Records calls: wraps `request` of the SDK's clients, sync and async, of every platform.
 
 Rule: what is wrapped returns and raises exactly what it did before. What is private in an SDK client is read here and
 in `invocations`, with a default for an SDK without it.
@@ -30,8 +30,8 @@ def http_client_of(client: Any) -> Any:
 def sync_request(wiring: Wiring, invocations: Invocations, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync SDK client's `request`, which records the call.
 
-    `wiring` knows the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper does
-    nothing but call `original` while `patch` is not active, or if the call is not to be recorded.
+    `wiring` knows the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper only calls
+    `original` if `patch` is not active, or if the call is not, or cannot be, recorded.
     """
 
     @functools.wraps(original)
@@ -110,17 +110,18 @@ def _begin(
 class _Running(RunningCall):
     """The run of a recorded SDK method. The wrapper calls `returned` with the method's result, or `raised` at the end.
 
-    Both report the ends that finalizers have queued. No method raises.
+    Both first record this, and then have the ends recorded that finalizers have queued. No method raises an error of
+    its own.
     """
 
     __slots__ = ()
 
     def returned(self, result: Any) -> Any:
-        """Records that the method has returned `result`. The call ends as soon as no body of it is open.
+        """Records that the method has returned `result`, which it returns.
 
-        Returns `result`. The call is no longer current then. Attempts that waited for the SDK to parse their body end,
-        and the tokens of parsed replies are counted. What was noted of the call's responses is forgotten. A raw
-        response that the app may still parse is remembered, with the attempt that it is from.
+        Makes the call no longer current. Ends the attempts that waited for the SDK to parse their body, counts the
+        tokens of parsed replies, and forgets what was noted of the call's responses. Has `raw_replies` remember a raw
+        response that the app may still parse. The call ends now, or as soon as no body of it is open any more.
         """
         self.leave()
         call, has_notes = self.call, self._noted or self.has_middleware
@@ -141,8 +142,7 @@ class _Running(RunningCall):
     def raised(self, error: BaseException) -> None:
         """Records that the method has raised `error`. It may be called after an interrupted `returned`.
 
-        The call is no longer current then, the tokens of parsed replies are counted, and what was noted of the call's
-        responses is forgotten, all as in `returned`.
+        Does the same as `returned`, but there is no raw response to remember.
         """
         self.leave()
         is_sent_again = False
@@ -159,10 +159,10 @@ class _Running(RunningCall):
 
     @guarded(None)
     def _answer_in(self, result: Any, otherwise: Attempt | HeldBody | None) -> Attempt | HeldBody | None:
-        """Returns the attempt whose response the raw response `result` has.
+        """Returns the attempt whose response the raw response `result` has (`answer_in`).
 
-        `None` if that response is from before this call (`is_from_before`), so that no attempt is counted for it. If
-        neither is known, and for a `result` of another kind, returns `otherwise`.
+        `None` if that response is from before this call (`is_from_before`), so that no attempt is counted for it, and
+        on a failure. If neither is known, and for a `result` of another kind, returns `otherwise`.
         """
         response = getattr(result, "http_response", None)
         return self.answer_in(response) or (None if self.is_from_before(response) else otherwise)
@@ -171,15 +171,17 @@ class _Running(RunningCall):
     def _asked_for_no_text(self) -> bool:
         """Returns whether the SDK was to parse the response into a class other than `str` and `object`.
 
-        The SDK returns the text all the same if the content type does not say JSON and the text is no JSON.
+        The SDK returns the body as text all the same if its content type does not say JSON and it is no JSON.
         """
         return isinstance(self.cast_to, type) and self.cast_to not in (str, object)
 
     @guarded(None)
     def _body_of(self, result: Any) -> Attempt | HeldBody | None:
-        """Returns the attempt whose body the app reads by `result`; `None` if `result` has no open body.
+        """Returns the attempt whose body the app may read by `result`, `None` without one.
 
-        For a body that a middleware has built, wraps that and returns the held body.
+        That is an attempt noted for an open response that `result` has, else what `attempt_of_result` returns. If there
+        is none, and `result` has an open response that a middleware has made, wraps the body of that and returns the
+        held body. `None` on a failure too.
         """
         response = getattr(result, "response", None) or getattr(result, "http_response", None)
         attempt = self.attempt_of(response) or self.attempt_of_result(result)

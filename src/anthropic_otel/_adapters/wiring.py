@@ -1,4 +1,4 @@
-"""Defines what the adapters ask of the wiring: which runtime records what, and what is to be patched again."""
+"""Defines the interface by which the adapters ask which runtime records what, and report what they have found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Wiring(Protocol):
     """The interface of what knows which runtime records the calls and the sends of which client.
 
     - `process`: the runtime of the whole process, `None` if only single clients are recorded, or nothing.
-    - `clients`: the HTTP clients that were given a mark, which says how these are recorded.
+    - `clients`: weak references to the HTTP clients that were given a mark, which says how these are recorded.
     """
 
     process: Runtime | None
@@ -30,9 +30,12 @@ class Wiring(Protocol):
         ...
 
     def copied(self, http_client: Any, copy: Any) -> None:
-        """Called when an SDK client with `http_client` was copied, and the copy has made `copy` for itself."""
+        """Called when an SDK client was copied whose copies may have an HTTP client of their own.
+
+        `http_client` is its HTTP client, `copy` that of its copy. They may be the same.
+        """
         ...
 
     def uninstrument(self) -> None:
-        """Undoes every instrumentation. Called where a later copy of this package does so."""
+        """Undoes every instrumentation. Called by a later copy of this package when that undoes its own."""
         ...
