@@ -1,4 +1,4 @@
-"""Records one send: adds trace context and a trace function to its request, and removes the function afterwards.
+"""Records one send: adds trace context to its request, and a trace function if phases are recorded.
 
 Rule: what the app gets back and what is raised are the same objects, and after the send its request has its own
 extensions again. The trace context stays in its headers.
@@ -26,10 +26,10 @@ Origin = RunningCall | Runtime
 
 
 def is_recorded_for_app() -> bool:
-    """Returns whether a send that the app's own instrumentation records is running in this thread or task.
+    """Returns whether the current send has not ended, and is recorded because the app has instrumented something.
 
-    `False` for one that only recorders which have joined record, such as that of a test's capture. `False` too for one
-    that has ended, though it is still the current one of a task that was started within it.
+    `False` without a current send, and for one that is recorded only for recorders that have joined, such as that of a
+    test's capture.
     """
     sending = current_sending.get()
     if sending is None or sending.request is None:
@@ -40,16 +40,19 @@ def is_recorded_for_app() -> bool:
 
 
 class Sending(Send):
-    """One recorded send. No method raises.
+    """One recorded send. No method raises an error of its own.
 
-    When it is made, it begins the first attempt by `source` for `facts`, adds trace context to the request, and a
-    `trace` function if phases are recorded, and becomes the current send. `returned` or `raised` must be called at its
-    end. `names` are as for `messages.set_headers`.
+    Creating it begins the first attempt, by `source` with `facts`. It adds the headers of that attempt's recorder to
+    the request, and a `trace` function if phases are recorded, and becomes the current send. `returned` or `raised`
+    must be called at its end. An interrupt while it is created, such as a `KeyboardInterrupt`, ends the attempt and is
+    raised.
+
+    `names` are as for `messages.set_headers`. `http_client` sends the request; `asynchronous` is whether it is an
+    `AsyncClient`.
 
     - `origin`: what it belongs to. `request`: the request that is sent; `None` after the send.
-    - `lent`: the extensions that the request has instead of its own; `None` without a `trace` function, and after the
-      send.
-    - `http_client`: the client that sends it. `asynchronous`: whether that is an async one.
+    - `lent`: what `take_off` needs to give the request its own extensions back; `None` without a `trace` function, and
+      after the send. Another send of the same request may change it (`trace_functions`).
     """
 
     __slots__ = (
@@ -97,7 +100,10 @@ class Sending(Send):
             raise
 
     def _listen(self, request: Any) -> None:
-        """Puts a `trace` function on the request, which calls ours, and then the app's own if there is one."""
+        """Gives the request a copy of its extensions with a `trace` function, and sets `lent`.
+
+        That function calls ours, and then the app's own if there is one.
+        """
         trace: Function = self.atrace if self._asynchronous else self.trace
         extensions = request.extensions
         if "trace" in extensions and (theirs := app_trace_of(request)) is not None:
@@ -108,7 +114,7 @@ class Sending(Send):
         request.extensions = lent
 
     def shares_its_attempt_with(self, request: Any, origin: Origin, *, asynchronous: bool) -> bool:
-        """Returns whether a send of `request` that begins within this one belongs to the same attempt.
+        """Returns whether a send of `request` that begins now, with this send current, belongs to the same attempt.
 
         It does if it has the same origin, kind of client (`asynchronous`: an `AsyncClient`), method, host, port and
         path: a subclass's `send` may copy its request and send the copy. It does not once this send has ended, as in a
@@ -120,10 +126,10 @@ class Sending(Send):
         return messages.have_same_target(own, request)
 
     def inner_send(self, request: Any, names: list[bytes] | None) -> InnerSend:
-        """Returns the recorder of the end of a send of `request` that belongs to this send's attempt.
+        """Returns the `InnerSend` for a send of `request` that belongs to this send's attempt, or to a further one.
 
-        Adds trace context to its headers. If no trace event tells that a request begins, records that one does now.
-        `names` are as for `messages.set_headers`.
+        Adds trace context to the request's headers. If the transport has no trace events that are read, records that a
+        request begins (`begins_again`). `names` are as for `messages.set_headers`.
         """
         send = None if self.attempt.request.emits_events else self
         if send is not None:
@@ -133,15 +139,15 @@ class Sending(Send):
 
     @property
     def _trace(self) -> Function | None:
-        """The `trace` function that the request has, `None` without one and after the send."""
+        """The `trace` function that this send has put on its request, `None` without one and after the send."""
         return self.lent[0] if self.lent is not None else None
 
     def returned(self, response: Any) -> Any:
-        """Records the response that the send has returned, as `http_body.received`. Returns `response`.
+        """Records the response that the send has returned, by `http_body.received`. Returns `response`.
 
         Before that, records what redirects and an auth flow did: the proxy of the last request, and the time that
-        credentials took. Notes the response on the send's call if the app still reads its body, or if the call has a
-        middleware. The send is no longer current then, and its request has its own extensions again.
+        credentials took. After it, notes the response on the send's call if the app still reads its body, or if the
+        call has a middleware. Last, makes the send no longer current and gives its request its own extensions back.
         """
         self._response = response
         # Guarded in place, as it runs at every send: a client of the app's own may return anything.
@@ -158,9 +164,10 @@ class Sending(Send):
         return response
 
     def raised(self, error: BaseException) -> None:
-        """Ends the attempt because the send has raised `error`, and does the rest that `returned` does at its end.
+        """Ends the attempt because the send has raised `error`.
 
-        It may be called after an interrupted `returned`, and is when an interrupt comes as the send begins.
+        Before that, makes the send no longer current and gives its request its own extensions back, as `returned` does.
+        It may be called after an interrupted `returned`, or with what has interrupted the creation of this send.
         """
         try:
             self._leave(error)
@@ -169,10 +176,10 @@ class Sending(Send):
             self.failed(error)
 
     def _leave(self, error: BaseException | None) -> None:
-        """Makes the send no longer current, and restores the extensions of its request, and of those it became.
+        """Makes the send no longer current, and gives its request and those of its redirects their own extensions back.
 
-        Then records what `error`, which the send has raised, says of the attempt; `None` if it has returned. That needs
-        the request and the client, so that the app's objects are forgotten last.
+        Then records what `error` tells of the attempt; `error` is `None` if the send has not raised. That needs the
+        request and the client. So these, and the other objects of the app, are forgotten last.
         """
         if self._token is not None:
             try:
@@ -226,7 +233,7 @@ class Sending(Send):
             take_off(last, *self.lent)
 
     def _is_own(self, request: Any) -> bool:
-        """Returns whether `request` is the one that is sent, or has its target as of `messages.have_same_target`.
+        """Returns whether `request` is that of this send, or has the same target (`messages.have_same_target`).
 
         An auth flow may send a copy.
         """
@@ -236,7 +243,8 @@ class Sending(Send):
     def _find_credentials(self, history: list[Any]) -> None:
         """Records how long the requests for credentials took that an auth flow had the client send.
 
-        `history` are the responses before the last one, those of redirects and of an auth flow.
+        `history` are the responses before the last one, those of redirects and of an auth flow. A request in it is one
+        for credentials if it has neither the `trace` function of this send nor its target.
         """
         for response in history:
             request = _request_of(response)
@@ -247,16 +255,16 @@ class Sending(Send):
 
     @guarded(None)
     def _ended_at(self, request: Any) -> None:
-        """Sets the attempt's proxy to that of `request`, the last one sent, unless that is the first one too.
+        """Sets the attempt's proxy to that of `request`, the last one that was sent.
 
-        `None` changes nothing.
+        Changes nothing for `None`, and for the request of this send itself.
         """
         if request is not None and request is not self.request:
             self.went_through(transports.facts_of(self._http_client, request.url).proxy)
 
 
 def _request_of(response: Any) -> Any:
-    """Returns the request of a response, `None` for one without, as an app may build it."""
+    """Returns the request of a response, `None` if it has none, as one that the app has built."""
     try:
         return response.request
     except (AttributeError, RuntimeError):

@@ -14,9 +14,10 @@ from anthropic_otel._core.send import Send
 
 
 def app_trace_of(request: Any) -> Function | None:
-    """Returns the app's own `trace` function of a request, `None` without one.
+    """Returns the `trace` function that a request has beside that of a recorded send, `None` without one.
 
-    If another send of the same request has put ours in its place, the app's is taken out of ours.
+    It is the app's own, or that of our event hooks. If another send of the same request has put ours in its place, it
+    is taken out of ours.
     """
     trace = request.extensions.get("trace")
     if isinstance(trace, _Chained):
@@ -35,10 +36,7 @@ def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> 
 
 
 Lent = tuple[Function, Mapping[str, Any], Mapping[str, Any], MutableMapping[str, Any]]
-"""Our `trace` function, the extensions that a request has with it, a copy of these, and the request's own.
-
-They are as `take_off` needs them.
-"""
+"""The arguments `trace`, `lent`, `before` and `extensions` of `take_off`."""
 
 
 def take_off(
@@ -48,13 +46,16 @@ def take_off(
     before: Mapping[str, Any],
     extensions: MutableMapping[str, Any],
 ) -> None:
-    """Takes `trace` off a request that was sent, or off that of a redirect, and keeps what was changed meanwhile.
+    """Takes `trace`, our function, off a request that was sent, or off that of a redirect.
 
-    `lent` is what the request had in the place of its own `extensions`: it was made of these, with `trace`, and was
-    equal to `before` then. A hook, an authentication or a transport may have put something into it, or replaced or
-    removed something: `extensions` get that too, and the request has them again. If all of it was replaced by another
-    mapping, as in the request of a redirect, the request gets a copy of that with the `trace` of `extensions`. Without
-    `trace` that stays as it is.
+    `lent` is the mapping that the request was given in place of its own `extensions`: a copy of these with `trace`.
+    `before` is a copy of `lent` from that time. What a hook, an authentication or a transport has since set, replaced
+    or removed in `lent` is set, replaced or removed in `extensions` too.
+
+    - A request that has `lent` gets `extensions` again.
+    - One that has another mapping with `trace`, as that of a redirect, gets a copy of it. The copy has the `trace` of
+      `extensions` instead, if there is one.
+    - Any other keeps its mapping. If that is of another send of the same request, `_hand_on` is called.
     """
     now = request.extensions
     if now is lent:
@@ -76,9 +77,9 @@ def take_off(
 
 
 def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: MutableMapping[str, Any]) -> None:
-    """Has another send of the same request, which began after that with `lent` and has not ended, restore `extensions`.
+    """Has another send of the same request, which began while that had `lent`, give it `extensions` back at its end.
 
-    `now` are the extensions that the request has. Does nothing without such a send.
+    `now` are the extensions that the request has. Does nothing without such a send, or if it has ended.
     """
     while (send := _send_of(now.get("trace"))) is not None and (later := send.lent) is not None:
         if later[3] is lent:
@@ -88,9 +89,9 @@ def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: Mutabl
 
 
 def _send_of(trace: Any) -> Any:
-    """Returns the send whose `trace` function this is; `None` for one of the app's own or of its hooks, and for `None`.
+    """Returns the `Sending` whose `trace` function this is, also if it is chained with the app's.
 
-    A recorded send has `lent`, and that of an event hook has not.
+    `None` for any other: the app's own, that of our event hooks, whose `Send` has no `lent`, and `None`.
     """
     ours = trace.our_trace if isinstance(trace, _Chained) else trace
     send = getattr(ours, "__self__", None)

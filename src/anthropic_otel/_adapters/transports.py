@@ -1,8 +1,8 @@
 """Reads the transport below an HTTP client: the proxy that it uses, and whether it reports trace events.
 
 Rule: a proxy is recorded because the transport uses it, and never because a host name differs. What is private in the
-HTTP libraries is read through `getattr`; without it the proxy is not known. No code of the app is called: a client or
-transport of its own may choose another proxy at each call.
+HTTP libraries is read through `getattr`; without it the proxy is not known. No method of a client or transport of the
+app's own is called: it may choose another proxy at each call.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 10
 class TransportFacts(NamedTuple):
     """What is known of the transport that sends a request.
 
-    `proxy` is `host:port` of the proxy that it uses, `None` if it uses none or that is not known. `emits_events` is
-    whether it is known to call the request's `trace` extension.
+    `proxy` is the address of the proxy that it uses, as `_address` returns it; `None` if it uses none, or if that is
+    not known. `emits_events` is whether it is known to call the request's `trace` extension.
     """
 
     proxy: str | None = None
@@ -32,9 +32,9 @@ UNKNOWN: Final = TransportFacts()
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
-    A transport with a connection pool of httpcore emits events. If it has none, it and the transports that it wraps
-    are searched for a proxy; without one on which they agree the result is `UNKNOWN`. So it is if the client's class
-    chooses transports by code of its own, or after an error.
+    A transport with a connection pool, as httpx's own, emits events, and has the proxy of its pool. For any other, the
+    transport and those that it wraps are searched for a proxy (`_proxies_of`). The result is `UNKNOWN` if they have
+    none, or not all the same one, if the client's class chooses transports by code of its own, and after an error.
     """
     # Guarded in place, as it runs at every send.
     try:
@@ -60,12 +60,12 @@ _MAX_PARTS: Final = 32
 
 
 def _proxies_of(transport: Any, depth: int) -> set[str | None]:
-    """Returns the proxy of `transport`, if that has a pool or a proxy; else those of the transports that it wraps.
+    """Returns the proxy of `transport` if that has a pool or a proxy, else those of the transports that it wraps.
 
-    A proxy is its address as of `_address`. Wrapped transports are those in the first `_MAX_PARTS` attributes, and in
-    the first items of lists and tuples there. These are searched in the same way, down to `depth` levels below
-    `transport`. `None` is for a pool without a proxy, and for a transport at the last level with neither. There is
-    nothing for one above it that has neither and wraps none.
+    A proxy is its address, as `_address` returns it; `None` is for no proxy, or one that is not known. Wrapped
+    transports are found in the first `_MAX_PARTS` attributes, and among as many items of each list and tuple in these.
+    They are searched in the same way, down to `depth` levels below `transport`; one at the last level without a pool or
+    a proxy gives `None`. The set is empty if nothing is found.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")
@@ -83,7 +83,10 @@ def _proxies_of(transport: Any, depth: int) -> set[str | None]:
 
 @functools.lru_cache(maxsize=64)
 def _is_transport(cls: type[Any]) -> bool:
-    """Returns whether objects of `cls` can send requests for httpx. Cached: before 3.12 it takes two exceptions."""
+    """Returns whether objects of `cls` are transports: whether it has one of the methods by which httpx sends.
+
+    Cached: before Python 3.12 it takes two exceptions.
+    """
     return hasattr(cls, "handle_request") or hasattr(cls, "handle_async_request")
 
 
