@@ -9,10 +9,10 @@
         assert call.outcome == "recovered"
         assert [attempt.error_type for attempt in call.attempts] == ["529", None]
 
-Rule: unless `real_time` is asked for, what is captured is the same on every machine. Ids count from 1. Time goes by a
-clock of the capture's own, which moves on by one second at each start and each end of a call or an attempt, so that a
-whole call can be compared with a literal. No OpenTelemetry SDK is needed, and what the app exports meanwhile has true
-times.
+Rule: ids and times are the same at every run, unless `real_time` is asked for or calls run at once. Ids count from 1.
+Time goes by a clock of the capture's own, which shows 0 at the first start or end of a call or an attempt, and one
+second more at each further one. So a whole call can be compared with a literal. No OpenTelemetry SDK is needed, and
+what the app exports meanwhile has true times.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ __all__ = ["Attempt", "Call", "Captured", "Usage", "capture"]
 
 @contextmanager
 def capture(*, real_time: bool = False) -> Iterator[Captured]:
-    """Captures the calls and attempts that begin while a `with` block runs, in any thread. Yields the `Captured`.
+    """Captures the calls that begin while a `with` block runs, in any thread, each with all its attempts.
 
-    Each is added to it when it ends, also after the block. Unless the whole process is instrumented, it is for the
-    time of the block: the installed libraries are imported and patched. What the app has instrumented exports as
-    before. Clients that it has excluded by `uninstrument(client)` are not captured. Captures may be nested and may
+    Attempts without a call that begin in it are captured too. Yields the `Captured`, to which a call or an attempt is
+    added when it ends, also after the block. Unless the app has instrumented the whole process, that is instrumented
+    for the time of the block: the installed libraries are imported and patched. What the app has instrumented exports
+    as before. Clients that it has excluded by `uninstrument(client)` are not captured. Captures may be nested and may
     overlap. Times go by the capture's own clock, or with `real_time` by the machine's.
 
-    Raises `RuntimeError` if another copy of this library has instrumented anything, so that its calls would not be
-    captured: a vendored copy, or one from before a reloader has imported the library anew.
+    Raises `RuntimeError` if another copy of this library has patched an HTTP library, so that what is sent by that
+    would not be captured. It may be a vendored copy, or one from before a reloader has imported this library anew.
     """
     captured = Captured()
     collector = Collector(captured, machine_clock() if real_time else ticking_clock())

@@ -14,7 +14,7 @@ from anthropic_otel._core.finalizer import drain
 
 @dataclass(frozen=True)
 class Usage:
-    """The tokens that one attempt used, or all attempts of a call, as far as the API reported them. Add two with `+`.
+    """The tokens that one attempt used, or all attempts of a call. Add two with `+`. 0 is for what was not reported.
 
     Counted as in the metrics: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning, and
     both include what a compaction and an advisor used.
@@ -36,15 +36,16 @@ class Attempt:
 
     - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
     - `duration`: from its start to its end, which is that of its body if there is one.
-    - `resend_count`: 0 on a first attempt.
-    - `method`: as it was sent. `retry_delay`: the backoff before it, by the clock of the capture; `None` if it was no
-      retry after a backoff, or has no call.
+    - `resend_count`: how many attempts of its call came before it. Without a call, it is counted on from the number in
+      the SDK's header of retries.
+    - `method`: as it was sent. `model`: the model that it asked for, `None` if not known.
+    - `retry_delay`: the backoff before it, by the clock of the capture; `None` if there was none, or without a call.
     - `phase`: the phase in which its `cause` failed it; `None` without a cause.
-    - `stream_complete`: whether the end event of a message stream came; `None` if it was no such stream, or its events
-      could not be seen.
-    - `usage`: `None` if the API reported no tokens, or as long as the SDK has not parsed the reply that tells them.
-    - All others: the value of the span attribute that the name is short for (`docs/telemetry.md`), `None` where the
-      span has none.
+    - `stream_complete`: whether a message stream got to its end event without an error; `None` if there was no such
+      stream, or its events could not be seen.
+    - `usage`: `None` as long as no tokens are known. Those of a reply in memory are known once the SDK has parsed it.
+    - All others: what the span attribute says that the name is short for (`docs/telemetry.md`); `None` where that is
+      not known, or there is no such thing.
     """
 
     id: int
@@ -83,8 +84,9 @@ class Call:
 
     - `id`: counts from 1 in the order of the starts. `started`: in seconds since the beginning of the capture.
     - `operation`: such as `messages.create`; `None` if neither the SDK nor an attempt names it.
-    - `model`: the model that was asked for, `None` without one. `stream`: whether an event stream was asked for.
-    - `duration`: in seconds, to the end of the method and of the last body.
+    - `model`: the model that the method was called with, `None` without one.
+    - `stream`: whether an event stream was asked for.
+    - `duration`: in seconds, to the end of the method or of the last body, whichever came last.
     - `backoff`: the seconds of `duration` in which no attempt was under way, also before the first and after the last.
     - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail.
     - `attempts`: those that had ended when the call ended.
@@ -115,11 +117,11 @@ class Call:
 
 @dataclass
 class Captured:
-    """What happened since the capture began. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
+    """What a capture has found so far. Read `calls`, `attempts`, `started` and `in_flight`, at any time.
 
-    `calls` and `attempts` are in the order in which they started. The capture fills the fields: `ended_calls` and
-    `ended_attempts` in the order of the ends, `started_ids` in that of the starts, and `used` with pairs of an
-    attempt's id and tokens that it used, in the order in which they became known.
+    The fields are for the capture, which fills them: `ended_calls` and `ended_attempts` in the order of the ends,
+    without usage, `started_ids` with the ids of attempts in the order of the starts, and `used` with pairs of an
+    attempt's id and more tokens that it used, in the order in which they became known.
     """
 
     ended_calls: list[Call] = field(default_factory=list, repr=False)

@@ -45,8 +45,8 @@ def machine_clock() -> Mark:
 class Collector:
     """The `Recorder` of one capture: adds each call and attempt to `captured` when it ends, with times by `mark`.
 
-    Attempts without a call are added too. The ids of attempts are added when they start, their tokens when they become
-    known.
+    Attempts without a call are added too. The id of an attempt is added when that starts, its tokens when they become
+    known. `call_ids` and `attempt_ids` give the next id of a call or an attempt.
     """
 
     def __init__(self, captured: Captured, mark: Mark) -> None:
@@ -68,10 +68,11 @@ class Collector:
 
 
 class _CallCollector(CallRecorder):
-    """Records one call for `collector`; `number` is its id. `attempts` are the values of its attempts that have ended.
+    """Records one call for `collector`; `number` becomes its `id`.
 
-    `last_failure_at` is when the last failed attempt ended, `last_end_at` when the last attempt ended; `None` before
-    one has.
+    The recorders of its attempts fill the rest. `attempts` are the values of those that have ended. `last_end_at` is
+    the time of the last end of an attempt, `last_failure_at` that of the last end of a failed one; `None` before there
+    is one.
     """
 
     def __init__(self, collector: Collector, number: int) -> None:
@@ -103,10 +104,7 @@ class _CallCollector(CallRecorder):
 
 
 class _AttemptCollector(AttemptRecorder):
-    """Records one attempt of `call`, or for `None` one without a call; adds its id to those that have started.
-
-    Adds no trace context to its request.
-    """
+    """Records one attempt of `call`; `None` is for an attempt without a call. Adds no trace context to its request."""
 
     def __init__(self, collector: Collector, attempt: core_attempt.Attempt, call: _CallCollector | None) -> None:
         self._collector: Final = collector
@@ -149,10 +147,10 @@ class _AttemptCollector(AttemptRecorder):
 
 
 def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) -> float | None:
-    """Returns when the backoff before an attempt began, `None` if it has no call or is no retry after a backoff.
+    """Returns the time of the capture when the backoff before an attempt began; `None` without a backoff or a call.
 
-    That is the end of the last failed attempt of the call, or of its last attempt if the SDK retries because a
-    middleware rejected an answer. `None` too if there is no such attempt.
+    That is the last end of a failed attempt of the call, or the last end of any attempt if the SDK retries because a
+    middleware rejected an answer. `None` too if no such attempt has ended.
     """
     retry = attempt.retry
     if call is None or retry is None or retry.delay is None:
@@ -162,7 +160,7 @@ def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) ->
 
 
 def _active(attempts: list[Attempt]) -> float:
-    """Returns the seconds in which at least one of the attempts was under way. They may be in any order."""
+    """Returns for how many seconds at least one of the attempts was under way. They may be in any order."""
     active, until = 0.0, float("-inf")
     for attempt in sorted(attempts, key=lambda attempt: attempt.started):
         ended = attempt.started + attempt.duration
