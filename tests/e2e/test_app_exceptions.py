@@ -177,16 +177,31 @@ def test_what_a_hook_raises_is_the_apps(kind: str, stack: Stack, sim: Simulator)
     assert (attempt.error_type, attempt.outcome) == ("app_exception", "failed")
 
 
-@pytest.mark.parametrize("name", ["body_reset", "body_timeout", "body_bad_gzip"])
+@pytest.mark.parametrize(
+    ("name", "in_parts"),
+    [
+        ("body_reset", False),
+        ("body_timeout", False),
+        ("body_bad_gzip", False),
+        ("body_bad_gzip", True),
+        ("redirect_body_reset", True),
+    ],
+)
 def test_a_body_that_breaks_while_a_hook_reads_it_is_no_failure_of_the_hook(
-    name: str, stack: Stack, sim: Simulator
+    name: str, stack: Stack, sim: Simulator, *, in_parts: bool
 ) -> None:
-    """A hook that logs responses reads their bodies, and tells the same of a broken one as the client would."""
+    """A hook that logs responses reads their bodies, whole or line by line, and tells the same of a broken one as the
+    client would.
+    """
 
     def hook(response: Any) -> None:
+        if in_parts:
+            list(response.iter_lines())
         response.read()
 
     async def async_hook(response: Any) -> None:
+        if in_parts:
+            [_ async for _ in response.aiter_lines()]
         await response.aread()
 
     endpoint = sim.endpoint(name)

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, Final
 
 from anthropic_otel._core import headers
-from anthropic_otel._core.cause_app import answer_to_authentication
+from anthropic_otel._core.cause_app import READS, answer_to_authentication
 from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
 from anthropic_otel._core.ending import Broken
 from anthropic_otel._core.headers import RawHeaders
@@ -102,9 +102,9 @@ def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str
 def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
     """Returns the response that the client was handling when the send raised `error`, and what broke of the send.
 
-    `error` was raised in one of three steps: the client, or an event hook, read the response's whole body; the client
-    made the next request of a redirect; or `httpx.Auth` gave the response to an auth flow. `(None, None)` if it was
-    raised in none of them. What broke is `None` for the auth flow, and if a hook read a response that is no redirect.
+    `error` was raised in one of three steps: the client, or an event hook, read the response's body; the client made
+    the next request of a redirect; or `httpx.Auth` gave the response to an auth flow. `(None, None)` if it was raised
+    in none of them. What broke is `None` for the auth flow, and if a hook read a response that is no redirect.
 
     No exception has the response. It is taken from the variables of the library's functions in the traceback.
     """
@@ -120,7 +120,7 @@ def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
             continue
         elif not isinstance(getattr(response, "status_code", None), int):
             break
-        elif name == _NEXT_HOP or (name in _READS and frame.f_locals.get("self") is response):
+        elif name == _NEXT_HOP or (name in READS and frame.f_locals.get("self") is response):
             return response, _broken_by(function, response)
         elif function == _AUTH_FLOW and name in _AUTHENTICATES:
             return response, None
@@ -147,8 +147,6 @@ _HANDLERS: Final = ("send", _AUTH_FLOW, _REDIRECTS)
 _NEXT_HOP: Final = "_build_redirect_request"
 """The function of the clients that makes the next request of a redirect."""
 _AUTHENTICATES: Final = ("sync_auth_flow", "async_auth_flow")
-_READS: Final = ("read", "aread")
-"""The methods of a response that read its whole body into memory."""
 
 
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:

@@ -209,8 +209,10 @@ _PARSES_TEXT: Final = _functions(("anthropic",), "parse_text")
 """The SDK's function that has the text of a block parsed into a model of the app, mostly by pydantic."""
 _AUTHENTICATES: Final = _functions(CLIENTS, "_send_handling_auth", "sync_auth_flow", "async_auth_flow", "auth_flow")
 """The functions of httpx and httpx2 that call an `httpx.Auth`."""
-_READS: Final = _functions(CLIENTS, "read", "aread", "iter_raw", "aiter_raw")
-"""The methods by which a response of httpx or httpx2 reads its body. Its other methods call these."""
+_PARTS: Final = ("raw", "bytes", "text", "lines")
+READS: Final = ("read", "aread", *(f"{start}_{part}" for start in ("iter", "aiter") for part in _PARTS))
+"""The methods by which a response of httpx or httpx2 reads its body, whole or in parts."""
+_READS: Final = _functions(CLIENTS, *READS)
 
 
 def _is_known(package: str) -> bool:
