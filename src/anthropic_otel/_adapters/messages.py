@@ -68,7 +68,7 @@ def trace_context_of(request: Any, names: list[bytes]) -> Mapping[str, str] | No
 
 
 _MAX_TRACE_CONTEXT: Final = 512
-"""The length in bytes of a `tracestate` that the W3C asks everybody to pass on."""
+"""The W3C asks everybody to pass on a `tracestate` of up to this length in bytes."""
 
 
 def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str]) -> None:
