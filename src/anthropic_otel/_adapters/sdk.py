@@ -30,8 +30,8 @@ def http_client_of(client: Any) -> Any:
 def sync_request(wiring: Wiring, invocations: Invocations, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync SDK client's `request`, which records the call.
 
-    `wiring` knows the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper only calls
-    `original` if `patch` is not active, or if the call is not, or cannot be, recorded.
+    `wiring` knows the runtime of a call, `invocations` makes what is recorded of its arguments. The wrapper does
+    nothing but call `original` if `patch` is not active, or if the call is not to be, or cannot be, recorded.
     """
 
     @functools.wraps(original)

@@ -243,14 +243,18 @@ class Sending(Send):
     def _find_credentials(self, history: list[Any]) -> None:
         """Records how long the requests for credentials took that an auth flow had the client send.
 
-        `history` are the responses before the last one, those of redirects and of an auth flow. A request in it is one
-        for credentials if it has neither the `trace` function of this send nor its target.
+        `history` are the responses before the last one, those of redirects and of an auth flow. Their requests with
+        neither the `trace` function of this send nor its target are for credentials. Does nothing if this send has put
+        no `trace` function on its request.
         """
+        trace = self._trace
+        if trace is None:
+            return
         for response in history:
             request = _request_of(response)
             if request is None:
                 continue
-            if request.extensions.get("trace") is not self._trace and not self._is_own(request):
+            if request.extensions.get("trace") is not trace and not self._is_own(request):
                 self.attempt.timeline.fetched_credentials(int(response.elapsed.total_seconds() * 1e9))
 
     @guarded(None)
