@@ -53,8 +53,8 @@ def take_off(
     or removed in `lent` is set, replaced or removed in `extensions` too.
 
     - A request that has `lent` gets `extensions` again.
-    - One that has another mapping with `trace`, as that of a redirect, gets a copy of it. The copy has the `trace` of
-      `extensions` instead, if there is one.
+    - One that has another mapping with `trace`, as that of a redirect, gets a copy of it. In the copy the `trace` of
+      `extensions` is in its place, or none if these have none.
     - Any other keeps its mapping. If that is of another send of the same request, `_hand_on` is called.
     """
     now = request.extensions

@@ -39,7 +39,8 @@ class Attempt:
     - `resend_count`: how many attempts of its call came before it. Without a call, it is counted on from the number in
       the SDK's header of retries.
     - `method`: as it was sent. `model`: the model that it asked for, `None` if not known.
-    - `retry_delay`: the backoff before it, by the clock of the capture; `None` if there was none, or without a call.
+    - `retry_delay`: the backoff before it, by the clock of the capture; `None` if there was none or it is not known,
+      and without a call.
     - `phase`: the phase in which its `cause` failed it; `None` without a cause.
     - `stream_complete`: whether a message stream got to its end event without an error; `None` if there was no such
       stream, or its events could not be seen.
