@@ -10,6 +10,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
+import anthropic_otel
 from anthropic_otel._core import semconv
 from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
 from anthropic_otel.testing import capture
@@ -318,6 +319,41 @@ def test_hooks_within_an_instrumented_client_make_no_second_attempt(
     app.meet()
     app.close()
     assert len(recorded.attempts) == 1
+
+
+@_of(HTTPCORE_STACKS)
+@pytest.mark.parametrize("own", [True, False], ids=["own_trace", "no_trace"])
+def test_a_request_is_sent_again_by_its_client_that_was_instrumented_meanwhile(
+    own: bool, stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """Each time it is one attempt, has phases, and its own `trace` function is called: also after `uninstrument`."""
+    seen: list[str] = []
+    if stack.asynchronous:
+
+        async def trace(name: str, _: Any) -> None:
+            seen.append(name)
+    else:
+
+        def trace(name: str, _: Any) -> None:  # type: ignore[misc]
+            seen.append(name)
+
+    http = http_client(stack, event_hooks=recorded.event_hooks())
+    request = http.build_request(
+        "POST",
+        f"{sim.base_url}/v1/messages",
+        json=request_of(),
+        headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
+        extensions={"trace": trace} if own else {},
+    )
+    driver(http.send(request))
+    recorded.instrument_http_client(http)
+    driver(http.send(request))
+    anthropic_otel.uninstrument()
+    driver(http.send(request))
+    driver.close(http)
+    assert [semconv.Phase.WAIT.attribute in (span.attributes or {}) for span in recorded.attempts] == [True] * 3
+    assert seen.count("http11.send_request_headers.started") == 3 * own
+    identities.check_every_attempt_ended_once(recorded, 0)
 
 
 # -- what hooks of a sync client take for something else ---------------------------------------------------------------

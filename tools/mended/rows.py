@@ -526,6 +526,11 @@ ROWS: Final = (
         (f"{_E2E}test_differences_of_hooks.py::test_event_hooks_tell_the_same_as_send",),
     ),
     Row(
+        "A request that event hooks have recorded, sent again by its client that was instrumented meanwhile",
+        (),
+        (f"{_HOOKS}test_a_request_is_sent_again_by_its_client_that_was_instrumented_meanwhile",),
+    ),
+    Row(
         "A transport that copies a request with its extensions, or a trace function that is a list",
         (),
         _named(

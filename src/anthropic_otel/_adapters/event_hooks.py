@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 from anthropic_otel._adapters import callers, http_body, messages, models, sending, transports
-from anthropic_otel._adapters.trace_functions import chained
+from anthropic_otel._adapters.trace_functions import chained, sender_of
 from anthropic_otel._core.ending import Broken, End
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
@@ -222,12 +222,17 @@ def _listen(
 
 
 def _forget_last_attempt(request: Any) -> Any:
-    """Removes the extensions that an earlier attempt has left on the request. Returns the app's own `trace` function.
+    """Removes the extensions that the hooks added to a request for an earlier attempt, and restores the app's `trace`.
 
-    `None` if the app has none.
+    Returns the `trace` function that the request has then, `None` if it has none.
     """
-    hooked = request.extensions.get(HOOKED)
-    if not isinstance(hooked, HookedSend):
-        return request.extensions.get("trace")
-    request.extensions = {name: value for name, value in request.extensions.items() if name not in (HOOKED, "trace")}
-    return hooked.app_trace
+    extensions = request.extensions
+    trace = extensions.get("trace")
+    # Else it is the app's own, or that of a patched `send`.
+    is_left = isinstance(last := sender_of(trace), HookedSend)
+    if is_left:
+        trace = last.app_trace
+    if is_left or HOOKED in extensions:
+        others = {name: value for name, value in extensions.items() if name not in (HOOKED, "trace")}
+        request.extensions = others if trace is None else {**others, "trace": trace}
+    return trace

@@ -22,7 +22,7 @@ def app_trace_of(request: Any) -> Function | None:
     trace = request.extensions.get("trace")
     if isinstance(trace, _Chained):
         return trace.app_trace
-    return trace if _send_of(trace) is None else None
+    return trace if sender_of(trace) is None else None
 
 
 def chained(our_trace: Function, app_trace: Function, *, asynchronous: bool) -> Function:
@@ -81,21 +81,22 @@ def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: Mutabl
 
     `now` are the extensions that the request has. Does nothing without such a send, or if it has ended.
     """
-    while (send := _send_of(now.get("trace"))) is not None and (later := send.lent) is not None:
+    while (send := sender_of(now.get("trace"))) is not None:
+        # That of an event hook has none.
+        later = getattr(send, "lent", None)
+        if later is None:
+            return
         if later[3] is lent:
             send.lent = (*later[:3], extensions)
             return
         now = later[3]
 
 
-def _send_of(trace: Any) -> Any:
-    """Returns the `Sending` whose `trace` function this is, also if it is chained with the app's.
-
-    `None` for any other: the app's own, that of our event hooks, whose `Send` has no `lent`, and `None`.
-    """
+def sender_of(trace: Any) -> Any:
+    """Returns the `Send` of ours whose `trace` function this is, alone or chained; `None` for any other object."""
     ours = trace.our_trace if isinstance(trace, _Chained) else trace
     send = getattr(ours, "__self__", None)
-    return send if isinstance(send, Send) and hasattr(send, "lent") else None
+    return send if isinstance(send, Send) else None
 
 
 class _Chained:
