@@ -7,8 +7,8 @@ The SDK shows an app one answer or one error per call. Behind it may be several 
 one that died in a TLS handshake, one that answered. After `instrument()` each of them is a span, with status, request
 id, retry count and the network cause, and is counted in metrics. Nothing of prompts, replies or keys is recorded.
 
-Importing this package imports neither the SDK nor OpenTelemetry. No function here raises because of telemetry while a
-call runs.
+Importing this package imports neither the SDK nor OpenTelemetry. The functions here raise for wrong arguments, and for
+an export that cannot be set up. Nothing raises an error of its own into a call.
 """
 
 from __future__ import annotations
@@ -49,43 +49,51 @@ def instrument(
 ) -> None:
     """Records the calls and attempts of the Anthropic SDK as telemetry: of the whole process, or of one SDK `client`.
 
-    Without a `client`: those of every SDK client, existing or made later, sync or async, on every platform; and each
-    request of another `httpx` or `httpx2` client that has an `anthropic-version` header, or whose path names a model of
-    Anthropic's on Bedrock or Vertex, as an attempt without a call. With one: those of that client and its copies by
-    `with_options`.
+    Without a `client`: those of every SDK client, existing or made later, sync or async, on every platform; and outside
+    of calls each request by `httpx` or `httpx2` that has an `anthropic-version` header, or whose path names a model of
+    Anthropic's on Bedrock or Vertex, as an attempt without a call. With one: those of that client, and of all that
+    share its HTTP client, as its copies by `with_options` do; other requests by that HTTP client are attempts without a
+    call.
 
     Imports the SDK, `httpx` and `httpx2`, those that are installed, and patches on their classes: `send` of the HTTP
     clients; `request` and `_build_request` of the SDK's clients, before 2.6 also `copy` and `with_options` of those of
     Bedrock; `parse` of its raw responses; and `__init__` of the `APIRequest` that its middlewares get. What is not
-    recorded passes through. A second call for the process, or for the same client, keeps the options of the first, so
-    call `uninstrument()` before it; only `export` still applies with a `client`. A client whose HTTP client was given
-    to `instrument_http_client` keeps the options of that, and its calls are recorded too. Warns, and records nothing,
-    if neither `httpx` nor `httpx2` can be imported; warns too if Python runs without its GIL. May be called in any
-    thread.
+    recorded passes through.
+
+    A second call for the process, or for a client with the same HTTP client, keeps the options of the first: call
+    `uninstrument()` before it. Only `export` applies again, and only with a `client`. If the HTTP client of `client`
+    was given to `instrument_http_client`, the options of that stay, and calls are recorded from now on. Warns, and
+    records nothing, if neither `httpx` nor `httpx2` can be imported. Warns if Python runs without its GIL. May be
+    called in any thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.
         tracer_provider, meter_provider: The OpenTelemetry providers to use. By default the global ones, also if they
-            are set later. If an SDK client has a tracer provider of its own, its attempts go to that by default.
-        export: `"otlp"` sets global OpenTelemetry SDK providers that export by OTLP, if the app has set none. The
-            standard `OTEL_*` variables apply. `"console"` sets no providers: it prints each call to stderr as it ends,
-            attempt by attempt, and a summary at exit. By default nothing is set.
+            are set later; but if an SDK client makes spans of its calls and was given a tracer provider for them, the
+            spans of their attempts go to that by default.
+        export: `"otlp"` sets a global tracer and a global meter provider of the OpenTelemetry SDK that export by OTLP,
+            each only if the app has set none. The standard `OTEL_*` variables apply. `"console"` sets no providers: it
+            prints each call of the process to stderr as it ends, attempt by attempt, and a summary at exit. This is of
+            all clients, also with a `client`. By default neither is done.
         metrics: Whether to record metrics.
         logs: Whether to log each failed attempt, and each call that failed without one, on the logger
             `anthropic_otel.attempt`.
-        usage: Whether to count the tokens that attempts used, as metrics. They are never counted within a call for
+        usage: Whether the metrics count the tokens that attempts used. They are never counted within a call for
             which another GenAI instrumentation has opened a span, as that may count them under the same names.
-        phases: Whether to read the transport's trace events. Turning it off costs less, but loses the phases of an
-            attempt and whether its connection was reused, and makes a TLS handshake timeout a `connect_timeout`.
+        phases: Whether to read the transport's trace events. Turning it off costs less, but loses what only they tell:
+            most phases of an attempt, whether its connection was reused, and whether a transport has sent again by
+            itself. Some causes are less exact: a TLS handshake timeout becomes a `connect_timeout`.
         suppress_http_instrumentation: Whether to keep other instrumentations of the HTTP client from making a second
             span for an attempt.
-        sdk_only: Whether to leave out requests that do not come from the SDK. Has no effect with a `client`.
+        sdk_only: Whether to leave out requests outside of calls that do not come from the SDK. Has no effect with a
+            `client`.
 
     Raises:
         ValueError: if `export` is neither `"otlp"` nor `"console"`, or the OpenTelemetry SDK rejects an `OTEL_*`
             variable.
         ImportError: if `export` needs a package that is not installed. The message names it.
-        TypeError: if `client` is not a client of the SDK, or an option is of another type than stated.
+        TypeError: if `client` has no HTTP client of `httpx` or `httpx2`, as an SDK client has, or an option other than
+            `export` is of a wrong type.
     """
     settings = Settings(
         tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation, phases, sdk_only
@@ -108,12 +116,17 @@ def uninstrument(client: Any = None) -> None:
     """Undoes `instrument` and `instrument_http_client`: all of them, or those for one `client`.
 
     In a process that is instrumented as a whole, `uninstrument(client)` excludes that client, with all that share its
-    HTTP client, as those of `with_options` do, and with later copies of it by `copy.copy`: until it is instrumented
-    again or everything is undone. Before 2.6 of the SDK, the copies of a client of Bedrock that exist already do not
-    share it. Has no effect on what is not instrumented, and never raises for it. Attempts that are under way are
-    recorded to their end. Providers that `export="otlp"` has set stay; `export="console"` ends with `uninstrument()`. A
-    `testing.capture` under way and an `anthropic-otel run` go on, but see nothing of an excluded client. Hooks of
-    `event_hooks` go on too. Wrappers that other libraries added later stay; ours below becomes a pass-through.
+    HTTP client, as copies by `with_options` do, and with copies of that HTTP client that `copy.copy` makes later: until
+    `instrument(client)` or `instrument_http_client`, or until everything is undone. Before 2.6 of the SDK, copies of a
+    client of Bedrock do not share its HTTP client: those that exist already may still be recorded.
+
+    Has no effect on what is not instrumented, and never raises for it. Calls and attempts that are under way are
+    recorded to their end, but after `uninstrument()` a call's further attempts may be missing.
+
+    Providers that `export="otlp"` has set stay. After `uninstrument()`, `export="console"` prints only the calls that
+    were under way, and the summary at exit. A `testing.capture` under way and an `anthropic-otel run` go on, but see
+    nothing of an excluded client. Hooks of `event_hooks` go on too. Wrappers that other libraries added later stay;
+    ours below becomes a pass-through.
 
     Args:
         client: An SDK client or an HTTP client. Without one, everything is undone.
@@ -141,11 +154,12 @@ def instrument_http_client(
     phases: bool = True,
     suppress_http_instrumentation: bool = True,
 ) -> None:
-    """Records every request of one `httpx` or `httpx2` client as an attempt, sync or async, with or without the SDK.
+    """Records the requests of one `httpx` or `httpx2` client as attempts, sync or async, with or without the SDK.
 
-    There are no calls, so no call metrics and no backoff, unless `instrument()` records them. Patches the same classes
-    as `instrument()`; the requests of other clients pass through. The other arguments are those of `instrument`. Has no
-    effect on a client that was instrumented by this function or by `instrument(client)` already.
+    A request and the redirects that the client follows are one attempt. There are no calls, so no call metrics and no
+    backoff, unless `instrument()` records them. Patches only `send` of the classes of `httpx` and `httpx2`, and of the
+    client's own class; the requests of other clients pass through. The other arguments are those of `instrument`. Has
+    no effect on a client that was instrumented by this function or by `instrument(client)` already.
 
     Raises:
         TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
@@ -165,7 +179,7 @@ def event_hooks(
 ) -> dict[str, list[Callable[..., Any]]]:
     """Returns event hooks for an `httpx` or `httpx2` client, sync or async: `Client(event_hooks=event_hooks())`.
 
-    They record each request of that client as an attempt, unless `instrument` or `instrument_http_client` has it
+    They record the requests of that client as attempts, unless `instrument` or `instrument_http_client` has them
     recorded already, and patch nothing. `uninstrument` does not stop them. They do not see a failure that the transport
     reports by no trace event, such as a timeout in the wait for a full connection pool: such an attempt ends when its
     request is dropped, and fails with the `error.type` `_OTHER`. A request and the redirects that the client follows
@@ -201,7 +215,10 @@ def _export(export: str) -> None:
 
 
 _exporting: dict[int, object] = {}
-"""What the thread that sets up an export has put here, by the id of its process, which a forked child does not have."""
+"""An object of the thread that is setting up an export, by the id of its process; empty if none is.
+
+A forked child has another id, so that an entry of its parent's does not count.
+"""
 
 
 def _follow() -> None:

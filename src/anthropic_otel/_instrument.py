@@ -1,8 +1,8 @@
 """Wires the layers together: decides which clients are recorded and by which runtime, and applies and undoes patches.
 
-Rule: everything is patched on classes, once, for the process and for single clients alike. What differs is only the
-runtime that is looked up for a client. To instrument or uninstrument twice does no harm. One thread at a time makes a
-change: two that instrument at once would patch everything twice.
+Rule: patches are put on classes, each once, also where only single clients are recorded. Whether a client is recorded
+is up to the runtime that is looked up for it. To instrument or uninstrument twice does no harm. One thread at a time
+makes a change: two that instrument at once would patch everything twice.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from anthropic_otel._core.recorder import Recorder
 from anthropic_otel._core.runtime import Runtime
 
 RuntimeFactory = Callable[[], Runtime]
-"""Makes a runtime. It is called only if the app has not instrumented the process, or the client, yet."""
+"""Makes a runtime. It is not called for a process or a client that the app has instrumented already."""
 
 
 class Instrumentation:
     """Instruments the process or single clients, and knows the runtime of each. Thread-safe.
 
-    There is one instance, `INSTRUMENTATION`. `process` is the runtime that records the whole process, `None` if none
-    does. `clients` are weak references to the HTTP clients that were given a `Mark`.
+    There is one instance, `INSTRUMENTATION`.
+
+    - `process`: the runtime that records the whole process, `None` if none does. It is a provisional one if only
+      recorders that have joined need it.
+    - `clients`: weak references to the HTTP clients that were given a `Mark`. Not each of them still has it.
     """
 
     def __init__(self) -> None:
@@ -38,11 +41,11 @@ class Instrumentation:
         self._calls: Final = CallPatches(self)
         self.clients: Clients = []
         self._joined: list[Recorder] = []
-        """The recorders that have joined and not left. Every new runtime gets them beside its own."""
+        """The recorders that have joined and not left. Every runtime that is used here has them beside its own."""
 
     @property
     def is_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library has patched a class of HTTP clients: what these send is left to it."""
+        """Whether another copy of this library has an active patch on a client class of an HTTP library."""
         return self._sends.are_left_to_another_copy
 
     # -- what is instrumented ------------------------------------------------------------------------------------------
@@ -53,11 +56,11 @@ class Instrumentation:
         return self.process is not None and not self.process.provisional
 
     def instrument_process(self, runtime_factory: RuntimeFactory) -> None:
-        """Instruments all clients, existing and future, for the runtime that `runtime_factory` makes.
+        """Has all clients, existing and future, recorded by the runtime that `runtime_factory` makes.
 
-        Imports the installed HTTP libraries and the SDK. If recorders that have joined have a runtime already, that
-        adopts the new one. Does nothing if the process is instrumented already, or, with a warning, if no HTTP library
-        can be imported.
+        But a client that was instrumented by itself keeps its own. Imports the installed HTTP libraries and the SDK,
+        and patches them. If the process has a provisional runtime, that adopts the new one (`Runtime.adopt`). Does
+        nothing if the app has instrumented the process already, or, with a warning, if no HTTP library can be imported.
         """
         if not self.is_instrumented and _import_libraries():
             self._record_process(runtime_factory())
@@ -74,12 +77,13 @@ class Instrumentation:
                 self.process = self._hosting(runtime)
 
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
-        """Has `recorder` record the calls, and the attempts without a call, that start from now on, until `leave`.
+        """Has `recorder` record the calls, and the attempts without a call, that start in the process until `leave`.
 
-        Those of excluded clients are left out. The app need not have instrumented anything. If it has not instrumented
-        the process, imports the installed libraries first. If there is no HTTP library, warns, and `recorder` records
-        what the app instruments later. Patches what is imported. Without `importing` it neither imports nor warns: then
-        libraries that the app imports later are not recorded until the caller calls `patch_imported`.
+        Those of excluded clients are left out. The app need not have instrumented anything. Patches what is imported.
+
+        With `importing`, and if the app has not instrumented the process, first imports the installed libraries. If
+        there is no HTTP library, warns, and `recorder` records only what the app instruments later. Without `importing`
+        it imports nothing: libraries that are imported later are recorded from the next `patch_imported` on.
         """
         found = not importing or self.is_instrumented or _import_libraries()
         with changing():
@@ -91,9 +95,10 @@ class Instrumentation:
                 self._host()
 
     def _host(self) -> None:
-        """Gives the process a runtime with the recorders that have joined, if it has none and there are any.
+        """Gives the process a provisional runtime with the recorders that have joined.
 
-        Such a runtime is provisional: the process does not count as instrumented by the app.
+        Does nothing if it has a runtime, or if no recorder has joined. With a provisional runtime the process does not
+        count as instrumented by the app.
         """
         if self.process is None and self._joined:
             self.process = self._hosting(Runtime(provisional=True))
@@ -105,7 +110,7 @@ class Instrumentation:
         return runtime
 
     def patch_again(self) -> None:
-        """Imports the installed libraries and patches what is not patched, such as copies that a reloader has imported.
+        """Imports the installed libraries, and calls `patch_imported`: a reloader may have imported new copies.
 
         Warns if no HTTP library can be imported.
         """
@@ -113,7 +118,10 @@ class Instrumentation:
         self.patch_imported()
 
     def patch_imported(self) -> None:
-        """Patches the HTTP libraries and the SDK as far as they are imported and not patched yet. Imports nothing."""
+        """Patches the HTTP libraries and the SDK as far as they are imported and not patched, or not any more.
+
+        Imports nothing.
+        """
         with changing():
             self._sends.patch_libraries()
             self._calls.patch_library()
@@ -121,9 +129,9 @@ class Instrumentation:
     def leave(self, recorder: Recorder) -> None:
         """Undoes `join`: `recorder` records no call, and no attempt without a call, that starts from now on.
 
-        It records to their end those that have started, of such a call also the attempts that are still to come.
-        If the process was recorded for such recorders alone, that ends when the last one leaves. The patches are then
-        undone, unless single clients are instrumented.
+        It records to their end those that have started. If the process was recorded for such recorders alone, that ends
+        when the last one leaves: then the patches are undone unless single clients are instrumented, and the attempts
+        that are still to come of a call may be missing. Else it records these too.
         """
         with changing():
             self._joined = [other for other in self._joined if other is not recorder]
@@ -135,11 +143,11 @@ class Instrumentation:
                 self._unpatch_unused()
 
     def instrument_client(self, client: Any, runtime_factory: RuntimeFactory) -> None:
-        """Instruments one SDK client, with its calls, and its copies by `with_options`, which share its HTTP client.
+        """Instruments the HTTP client of an SDK client, and the calls of every SDK client that sends by it.
 
-        Imports the installed libraries and patches them. If that client is instrumented already, changes no more. If
-        only its HTTP client was instrumented, that one's runtime records the calls too. Raises `TypeError` if `client`
-        is no SDK client.
+        Copies of `client` by `with_options` do so, too. Imports the installed libraries and patches them. If the HTTP
+        client is instrumented with calls already, changes no more. If it is instrumented without, its runtime records
+        the calls too. Raises `TypeError` if `client` has no HTTP client of httpx or httpx2 as an SDK client has one.
         """
         http_client = http_client_of(client)
         if http_client is None:
@@ -147,11 +155,12 @@ class Instrumentation:
         self.instrument_http_client(http_client, runtime_factory, calls=True)
 
     def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool = False) -> None:
-        """Records every request of one HTTP client as an attempt; with `calls`, the SDK calls that it sends too.
+        """Instruments one HTTP client: has its requests recorded as attempts, and with `calls` the SDK's calls by it.
 
-        Imports the installed libraries, and patches those for HTTP; with `calls` the SDK too. A client that is
-        instrumented by itself already keeps its runtime, and its calls stay recorded without `calls` too; for any
-        other, `runtime_factory` makes the runtime. Raises `TypeError` if `http_client` is no client of httpx or httpx2.
+        Imports the installed libraries, and patches those for HTTP; with `calls` the SDK too. If the client is
+        instrumented by itself already, it keeps its runtime, and its calls stay recorded if they are; if not, or if it
+        is excluded, `runtime_factory` makes its runtime. Raises `TypeError` if `http_client` is no client of httpx or
+        httpx2.
         """
         if not is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
@@ -171,10 +180,10 @@ class Instrumentation:
     # -- what the adapters ask -----------------------------------------------------------------------------------------
 
     def missed_call(self) -> None:
-        """Called when a request of the SDK is sent that is to be recorded and belongs to no running call.
+        """Called when a request of the SDK is sent that is to be recorded, and is not known to be of a running call.
 
-        If another library has taken a patch of the SDK away, patches it again, however often. Warns only once in a
-        process.
+        If another library has taken a patch of the SDK away, patches the SDK again, however often, and warns the first
+        time in a process.
         """
         with changing():
             self._calls.look_again()
@@ -182,9 +191,9 @@ class Instrumentation:
     def runtime_of_calls(self, http_client: Any) -> Runtime | None:
         """Returns the runtime for SDK calls that are sent by `http_client`, `None` if they are not to be recorded.
 
-        That is the client's own if it was instrumented with calls, or by itself in a process that is recorded too;
-        `None` if it is excluded; else that of the process. Unless the result is `None`, patches the client's class
-        where that is needed (`SendPatches.meet_client`).
+        That is the client's own if it was instrumented with calls, or if it was instrumented without and the process
+        has a runtime too; `None` if the client is excluded; else that of the process. Unless the result is `None`,
+        patches the client's class where that is needed (`SendPatches.meet_client`).
         """
         # Without a marked client there is no copy of one either, which would have the mark too.
         mark, runtime = mark_of(http_client) if self.clients else None, self.process
@@ -196,9 +205,10 @@ class Instrumentation:
 
     @guarded(None)
     def copied(self, http_client: Any, copy: Any) -> None:
-        """Gives `copy`, which the copy of an SDK client has made for itself, the mark of `http_client`, the original's.
+        """Gives `copy`, the HTTP client of a copy of an SDK client, the mark of the original's, and patches its class.
 
-        Does nothing if that has none, and for the same client.
+        `http_client` is that of the original. Does nothing if it has no mark, if `copy` is the same client, or if
+        `copy` is no client of httpx or httpx2.
         """
         if not self.clients or copy is http_client or not is_client(copy):
             return
@@ -211,10 +221,11 @@ class Instrumentation:
     # -- how it is undone ----------------------------------------------------------------------------------------------
 
     def uninstrument(self) -> None:
-        """Undoes every instrumentation, but recorders that have joined still record, until they `leave`.
+        """Undoes what the app has instrumented. Recorders that have joined still record the process until they `leave`.
 
-        Undoes too what a copy of this package has instrumented that a reloader imported before this one, as nothing
-        else can undo that. Wrappers that other libraries added later stay; ours underneath becomes a pass-through.
+        Undoes too what a copy of this package has instrumented that a reloader imported before this one, if a patch of
+        its is still on a class of an HTTP library: the app can no longer reach that copy. Wrappers that other libraries
+        added later stay; ours underneath becomes a pass-through.
         """
         with changing():
             # Found first: a mark is over once its runtime is not active.
@@ -231,12 +242,15 @@ class Instrumentation:
                 self._host()
 
     def uninstrument_client(self, client: Any) -> None:
-        """Undoes the instrumentation of one SDK client or HTTP client. Does nothing for any other object.
+        """Undoes the instrumentation of one HTTP client: `client` itself, or that of an SDK client.
 
-        An object counts as an SDK client if its `_client` is an object with a `__dict__` that allows weak references.
-        If the app has instrumented the process, excludes the client from that, with those that share its HTTP client,
-        and with copies of this that are made from now on, until `uninstrument`. Else undoes the patches if nothing else
-        is recorded. Both go for what `copied` has given the mark of the HTTP client too.
+        If the app has instrumented the process, excludes the HTTP client from that, until `uninstrument` or until it is
+        instrumented by itself; copies of it that are made meanwhile are excluded too. Else takes its mark off, and
+        undoes the patches if nothing else is recorded. The same is done to each HTTP client that `copied` gave its
+        mark.
+
+        Does nothing if `client` is no HTTP client, and its `_client` is missing, allows no weak references, or has no
+        `__dict__` that is a dictionary.
         """
         try:
             http_client = client if is_client(client) else http_client_of(client)
@@ -255,13 +269,13 @@ class Instrumentation:
                 self._unpatch_unused()
 
     def _unpatch_unused(self) -> None:
-        """Undoes the patches if neither the process nor a client is instrumented any more."""
+        """Undoes the patches if the process has no runtime, and no client has a mark."""
         if self.process is None and not marks.marked(self.clients):
             self._sends.undo()
             self._calls.undo()
 
     def runtimes(self) -> list[Runtime]:
-        """Returns every runtime that records something now, each once."""
+        """Returns the runtimes of the process and of the clients that are instrumented by themselves, each once."""
         runtimes = (self.process, *map(marks.runtime_of, marks.marked(self.clients)))
         found = {id(runtime): runtime for runtime in runtimes if runtime is not None}
         return list(found.values())
@@ -270,7 +284,7 @@ class Instrumentation:
 def _import_libraries() -> bool:
     """Imports the HTTP libraries that are installed, and the SDK if it is installed too.
 
-    Returns whether there is an HTTP library. If there is none, warns, and does not import the SDK.
+    Returns whether any HTTP library could be imported. If not, warns, and does not import the SDK.
     """
     found = [import_if_installed(name) for name in LIBRARIES]
     if not any(found):

@@ -30,10 +30,10 @@ _WORDS: Final = {"true": True, "false": False}
 class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Calls `anthropic_otel.instrument()` and `uninstrument()` for OpenTelemetry's methods of these names.
 
-    Takes the options of `anthropic_otel.instrument()` as keyword arguments, except `client` and `export`. An option
-    that is unknown, and a switch that has a wrong value, is logged as a warning and left out; `None` counts as not
+    Takes the options of `anthropic_otel.instrument()` as keyword arguments, except `client` and `export`. Any other
+    option, and a switch with a wrong value (see `_switches`), is logged as a warning and left out; `None` counts as not
     given. If `instrument()` raises, for instance because a provider is of a wrong type, that is logged and nothing is
-    instrumented. Neither method raises.
+    instrumented. Neither method raises an error of its own.
     """
 
     # No `configuration`, the dataclass by which OpenTelemetry checks the options of a configuration file: that drops
