@@ -1,7 +1,7 @@
-"""Finds the copies of an SDK client that do not share its HTTP client, so that they are recorded as it is.
+"""Patches the methods that copy an SDK client without sharing its HTTP client, so that a copy is recorded as it is.
 
-A copy by `with_options` shares the HTTP client of the original, and with it what that says about how it is recorded.
-Before 2.6 the clients of Bedrock made one of its own for each copy.
+Else a copy by `copy` or `with_options` has the HTTP client of the original, and with it the mark that says how it is
+recorded. Before 2.6 of the SDK, the clients of Bedrock made a new HTTP client for each copy.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ _COPIES: Final = ("copy", "with_options")
 
 
 def patch(clients: Iterable[type[Any]], sdk_version: tuple[int, ...], wiring: Wiring) -> Iterator[Patch]:
-    """Patches the methods that copy a client, on those of `clients` whose copies make an HTTP client of their own.
+    """Patches the methods that copy a client, on those of `clients` whose copies get a new HTTP client.
 
-    Yields each patch. `sdk_version` is empty if it is not known: nothing is patched then. `wiring` is told of copies.
+    Yields each patch when it is made. `clients` are classes of SDK clients. `sdk_version` is as of `version_numbers`;
+    empty if it is not known: nothing is patched then. `wiring.copied` is called for each copy that is made without an
+    argument `http_client`.
     """
     if not sdk_version or sdk_version >= _SHARE_HTTP_CLIENTS:
         return

@@ -1,6 +1,7 @@
 """Passes the chunks that a response's content decoder yields on to the attempt's reading, and ends the attempt.
 
-Rule: nothing is decoded twice, and what the decoder returns or raises reaches the HTTP library unchanged.
+Rule: nothing is decoded twice, and the bytes that the decoder yields, and what it raises, reach the HTTP library
+unchanged.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from anthropic_otel._core.reading import Reading
 class ObservedDecoder:
     """Wraps a response's content decoder: passes each decoded chunk to `reading`, and ends the attempt.
 
-    The attempt ends as read when all that `flush` returns has been passed on, as failed when decoding raises, and as
-    closed at an `error` event. `decode` sets `reading.decoding` to `True`. The decoders of httpx return bytes, those of
-    httpx2 an iterator of bytes; this one returns what the wrapped one does.
+    The attempt ends as read when all that `flush` returns has been passed on, as by `Attempt.fail` when decoding
+    raises, and as closed at an `error` event. `decode` sets `reading.decoding` to `True`.
+
+    The decoders of httpx return bytes, those of httpx2 an iterator of bytes. This one returns the same bytes object as
+    the wrapped one, or an iterator of the same chunks, which are passed to `reading` as they are taken from it.
     """
 
     __slots__ = ("_attempt", "_decoder", "_reading")

@@ -1,7 +1,7 @@
-"""Keeps the call whose SDK method is running in this context, and the running calls of each HTTP client.
+"""Keeps the call whose SDK method is running in this context, and all calls that are running in the process.
 
 Rule: a call is made current only in the context of its method, and while a stream of its middleware produces a chunk. A
-task that is started there has it as its current call for its whole life.
+task that is started there keeps it as its current call, also after the method has finished.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.usage import NONE, Usage, of_reply
 
 _Noted = tuple[Callable[[], Any], Attempt, bool]
-"""A function that returns a response while it is alive, the attempt that has returned it, and whether it is open."""
+"""What `RunningCall.note` notes: a function that returns the response while it is alive, the attempt, and `is_open`."""
 
 
 class RunningCall:
-    """A call whose SDK method runs. It is the current call of this context from when it is made until `leave`.
+    """A call whose SDK method runs. It is made the current call of this context when it is made, until `leave`.
 
     - `call`: the facts of the call.
     - `http_client_id`: the `id` of `http_client`, the client that the method sends by, which the method keeps alive.
     - `runtime`: the runtime that records it. `phases`: whether to read the transport's trace events in its sends.
-    - `has_middleware`: whether a middleware of the SDK may send and parse as often as it likes.
+    - `has_middleware`: whether its SDK client has a middleware, which may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
     - `model_kept_by`: the `id` of the SDK client whose method runs, if all requests that this builds are known to ask
       for the call's model; else 0.
-    - `key`: the SDK's idempotency key of all its requests. `None` for a call without a middleware, before that is
-      called, and if the requests have none, as those of a GET.
+    - `key`: the SDK's idempotency key of all its requests. `models.wrap_api_request` sets it, before the first
+      middleware is called: `None` before, for a call without a middleware, and without such a key, as for a GET.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class RunningCall:
         self._token = current_call.set(self)
 
     def leave(self) -> None:
-        """Makes the call no longer current here, nor running. To be called when the method has finished.
+        """Makes the call no longer current in this context, nor running. To be called when the method has finished.
 
         Has no effect a second time.
         """
@@ -111,24 +111,25 @@ class RunningCall:
         return self.http_client_id == id(http_client)
 
     def note(self, response: Any, attempt: Attempt, *, is_open: bool) -> None:
-        """Notes that `attempt` has returned `response`. In a call without a middleware, only open ones are to be noted.
+        """Notes that `attempt` has returned `response`, which the HTTP library made. Keeps only a weak reference to it.
 
-        One is open if it has a body that the app may read: one that was not read yet, or a stream in memory. Keeps only
-        a weak reference to `response`. One that allows none is not found again.
+        `is_open` is whether it has a body that the app may read: one that was not read yet, or an event stream in
+        memory. In a call without a middleware only such ones may be noted. One that allows no weak references is not
+        found again.
         """
         self._noted.append((_reference_to(response), attempt, is_open))
 
     def attempt_of(self, response: Any) -> Attempt | None:
-        """Returns the attempt that was noted for this very response, if that was open; else `None`."""
+        """Returns the attempt that was noted for this very response with `is_open`; else `None`."""
         return _noted_for(response, self._noted, only_open=True)
 
     def attempt_of_result(self, result: Any) -> Attempt | None:
-        """Returns the attempt that `result` is from, if that is the HTTP library's response or its text.
+        """Returns the attempt that `result`, which the method has returned, is from.
 
-        Of a call with a middleware that is the one that has returned this very response, in memory or not, or the one
-        from which this very text was parsed. Of any other it is the one that has returned this very response with a
-        body that the app may read; for a text the last such one, as where only the app's own body asks for a stream.
-        `None` without such an attempt.
+        If it is a response of the HTTP library, that is the attempt that was noted for this very object. If it is a
+        text, it is, with a middleware, the one that `parsed` has noted for this very text; without one, the last that
+        was noted, as an event stream in memory may be returned as a text. `None` without such an attempt, and for any
+        other `result`.
         """
         if type(result) is not str:
             return _noted_for(result, self._noted, only_open=False)
@@ -137,10 +138,10 @@ class RunningCall:
         return self._noted[-1][1] if self._noted else None
 
     def answer_in(self, response: Any) -> Attempt | None:
-        """Returns the attempt that was noted for this very response object.
+        """Returns the attempt that was noted for this very response object, open or not.
 
-        For any other response, such as one that a middleware has made, returns a noted attempt with the request id in
-        its headers. `None` without such an attempt, and for `None`.
+        For any other response, such as one that a middleware has made, returns the first noted attempt that has the
+        same request id as the response's headers. `None` without such an attempt, and for `None`.
         """
         attempt = _noted_for(response, self._noted, only_open=False)
         if attempt is not None:
@@ -149,15 +150,15 @@ class RunningCall:
         return next((one for _, one, _ in self._noted if one.request_id == request_id), None) if request_id else None
 
     def is_from_before(self, response: Any) -> bool:
-        """Returns whether `response` has a request id, and no attempt of the call has that: a cache had kept it."""
+        """Returns whether `response` has a request id, and `answer_in` finds no attempt, as for one out of a cache."""
         return _request_id_of(response) is not None and self.answer_in(response) is None
 
     def parsed(self, response: Any, reply: Any) -> None:
         """Notes `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
 
-        Its tokens are noted too if `response` is from an attempt that asked for a message (`answer_in`), and not if
-        `response` is from before (`is_from_before`). Does nothing for any other `response`. Keeps only a weak reference
-        to `reply`, or a text itself until `forget`.
+        With its tokens and attempt if `response` is from an attempt that asked for a message (`answer_in`); without
+        them if `response` is from before (`is_from_before`). Notes nothing for any other `response`. Keeps only a weak
+        reference to `reply`, or a text itself until `forget`.
         """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:
@@ -167,9 +168,9 @@ class RunningCall:
 
     @guarded(False)
     def count_parsed(self, result: Any) -> bool:
-        """Counts the tokens that `parsed` has noted, each for its attempt.
+        """Counts the tokens that `parsed` has noted, each for its attempt (`Attempt.take_usage`).
 
-        Returns whether `result`, which the method returned, is one of the replies that it has noted. `False` for
+        Returns whether `result`, which the method returned, is one of the replies that `parsed` has noted. `False` for
         `None`, for a reply other than a text that allows no weak references, and on a failure.
         """
         for _, attempt, tokens in self._parsed:
@@ -179,9 +180,9 @@ class RunningCall:
 
 
 def _reference_to(noted: Any) -> Callable[[], Any]:
-    """Returns a function that returns `noted` while it is alive; always `None` for one without weak references.
+    """Returns a function that returns `noted` while that is alive, and then `None`.
 
-    A text, which has none, is kept alive by the function.
+    The function keeps a text alive. For any other object that allows no weak references it always returns `None`.
     """
     if type(noted) is str:
         return lambda: noted
@@ -198,7 +199,10 @@ def _request_id_of(response: Any) -> str | None:
 
 
 def _noted_for(response: Any, notes: Sequence[_Noted], *, only_open: bool) -> Attempt | None:
-    """Returns the first attempt in `notes` with this very response, `None` without one, and for `None`."""
+    """Returns the first attempt in `notes` with this very response, with `only_open` the first whose note is open.
+
+    `None` without one, and if `response` is `None`.
+    """
     if response is None:
         # The reference to a response that is gone returns `None` too.
         return None
@@ -210,7 +214,7 @@ current_call: Final[ContextVar[RunningCall | None]] = ContextVar("anthropic_otel
 """The call that is current in this thread or task, `None` without one. Its method may have finished."""
 
 _running: Final[set[RunningCall]] = set()
-"""The calls whose method is running."""
+"""The calls whose method is running, in any thread. A forked child has none from before the fork."""
 
 
 if hasattr(os, "register_at_fork"):
@@ -221,8 +225,8 @@ if hasattr(os, "register_at_fork"):
 def only_call_on(http_client: Any, key: str | None = None) -> RunningCall | None:
     """Returns the running call in any thread that sends by `http_client` and has the idempotency key `key`.
 
-    If no call has that key, it is the one whose key is not known. If `key` is `None`, the calls' keys do not count.
-    `None` if there is no such call, or more than one. A forked child knows none from before the fork.
+    If no call has that key, it is the one whose `key` is `None`. If the argument `key` is `None`, the calls' keys do
+    not count. `None` if there is no such call, or more than one. A forked child knows none from before the fork.
     """
     calls = [running for running in list(_running) if running.sends_by(http_client)]
     if key is not None:

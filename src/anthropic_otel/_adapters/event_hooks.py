@@ -4,9 +4,9 @@ Rule: each hook serves sync and async clients. A sync client calls it and ignore
 awaits that value; that of the request hook then puts an async `trace` function on the request.
 
 Hooks do not see a failure without a trace event, as of a full pool, of a custom transport or of another hook. Such an
-attempt ends when its request is dropped, with the `error.type` `_OTHER`; after a response when its body is closed. An
-attempt with too many redirects has the status of the last one. If a transport sends or connects again by itself after a
-failure, each of these is an attempt of its own. So is each request of an auth flow.
+attempt ends when its request is dropped, with the `error.type` `_OTHER`; after a response it ends when the body is
+closed. An attempt that fails by too many redirects has the status of the last redirect. If a transport sends or
+connects again by itself after a failure, each time is an attempt of its own. So is each request of an auth flow.
 
 The client is not passed to a hook. Its proxy, and whether it follows redirects, are read from its function that calls
 the hooks; if another function calls them, they are not known.
@@ -31,7 +31,7 @@ from anthropic_otel._core.send import AttemptSource, Send
 from anthropic_otel._core.timeline import starts_request
 
 HOOKED: Final = "anthropic_otel.hooked"
-"""The name of the request extension that holds the `HookedSend` between the hooks."""
+"""The name of the request extension that holds the `HookedSend` of a request, from its request hook on."""
 
 
 class Awaitable0:
@@ -49,11 +49,11 @@ class Awaitable0:
 
 
 class HookedSend(Send):
-    """A send between its request hook and the end of its body, kept by its request.
+    """A send from its request hook to the end of its body. Its request keeps it alive.
 
-    If it is garbage-collected, as with its request, before the attempt has ended, it ends the attempt: as read after a
-    redirect that was not followed, as lost if no response came. After another response the body's wrapper ends it.
-    `app_trace` is the app's own `trace` function, `None` without one.
+    It is garbage-collected with the request. If the attempt has not ended by then, this ends it: as read after a
+    redirect that was not followed, as lost if no response came. After any other response the wrapper of its body ends
+    the attempt. `app_trace` is the app's own `trace` function, `None` without one.
     """
 
     __slots__ = ("_created_in", "_redirect", "_watched", "app_trace")
@@ -63,18 +63,18 @@ class HookedSend(Send):
         self._redirect: tuple[RawHeaders, int] | None = None
         """The headers of a redirect that may still be followed, and when it came. `None` without one."""
         self._watched = False
-        """Whether the wrapper of the body ends the attempt."""
+        """Whether the wrapper of the body ends the attempt, or the attempt has ended as a stream in memory."""
         self._created_in = fork_generation()
         # Last: `__del__` also runs after an interrupted `__init__`.
         super().__init__(source, facts)
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Handles a trace event of the transport, as `Send.trace` does. One of a failure ends the attempt.
+        """Handles a trace event of the transport, as `Send.trace` does. An event of a failure ends the attempt too.
 
-        Three failures do not: of a stream that the app leaves early, of a write after which the transport still waits
-        for a response, and any of a body whose wrapper ends the attempt. If the transport sends again after a failure,
-        another attempt begins. Never raises.
+        Three kinds do not: that of a stream which the app leaves early, that of a write after which the transport still
+        waits for a response, and any after a response whose body's wrapper ends the attempt. If the transport sends
+        again after the attempt has ended, another attempt begins. Raises no error of its own.
         """
         last = self.attempt
         if last.ended and starts_request(name):
@@ -96,10 +96,10 @@ class HookedSend(Send):
             self.failed(callers.raised_by_transport(error))
 
     def received(self, response: Any, *, followed: bool) -> None:
-        """Records a response, whose body then ends the attempt, as `http_body.received`.
+        """Records a response by `http_body.received`, so that its body ends the attempt; but not if it is `followed`.
 
-        `followed` is whether it is a redirect that the client may follow. Of such a one only status, HTTP version and
-        time are recorded, and the attempt goes on.
+        `followed` is whether it is a redirect that the client may follow. Such a one is noted on the attempt, which
+        goes on; its body is left alone. The recorder gets its headers only once it is known not to be followed.
         """
         if not followed:
             self._watched = http_body.received(self, response)
@@ -113,7 +113,7 @@ class HookedSend(Send):
     def begins_hop(self, request: Any) -> bool:
         """Begins the next hop of the attempt, by `request`, if the last response was a redirect that may be followed.
 
-        Returns whether it was.
+        Returns whether it was. To be called in the request hook.
         """
         if self._redirect is None:
             return False
@@ -142,12 +142,15 @@ class HookedSend(Send):
 
 
 def _proxy_of(request: Any) -> str | None:
-    """Returns the proxy by which the client sends `request`, whose request hooks it is calling; `None` if not known."""
+    """Returns `host:port` of the proxy by which the client sends `request`, whose request hooks it is calling.
+
+    `None` without a proxy, or if that is not known.
+    """
     return transports.facts_of(callers.variable_of_client("self"), request.url).proxy
 
 
 def _is_kept(event: str, error: BaseException) -> bool:
-    """Returns whether the transport goes on after this failure.
+    """Returns whether the transport goes on after `error`, the failure that the trace event `event` reports.
 
     It does after a `WriteError` while it sends the request: it still waits for a response.
     """
@@ -163,9 +166,10 @@ class Hooks:
     def request(self, request: Any) -> Awaitable0:
         """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
 
-        Removes what an earlier attempt has left on the request. The attempt and a `trace` function are added to its
-        extensions, and trace context to its headers. Begins nothing while a patched `send` records for the app in this
-        thread or task, or if nothing is to be recorded. Await the returned value in an async client.
+        At the start of an attempt, adds the `HookedSend` and a `trace` function to the request's extensions, and trace
+        context to its headers. What an earlier attempt added to the extensions is removed before. Begins no attempt
+        while a patched `send` records for the app in this thread or task, or if nothing is to be recorded. An async
+        client must await the returned value.
         """
         return Awaitable0(self._begin(request))
 
@@ -196,11 +200,10 @@ class Hooks:
         return lambda: _listen(request, hooked.atrace, app_trace, asynchronous=True)
 
     def response(self, response: Any) -> Awaitable0:
-        """Records the response of the attempt, as `http_body.received`. For the `response` list of `event_hooks`.
+        """Records the response to a request that has an attempt. For the `response` list of `event_hooks`.
 
-        Of a redirect that the client follows, or of which that is not known, the status and time are recorded, and the
-        attempt goes on: the next hop may begin. Does nothing if `request` began no attempt. Await the returned value in
-        an async client.
+        Does so by `HookedSend.received`, as `followed` if it is a redirect and the client is not known to follow none.
+        Does nothing if the request hook has begun no attempt. An async client must await the returned value.
         """
         self._respond(response)
         return Awaitable0()

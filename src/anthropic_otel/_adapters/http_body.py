@@ -1,9 +1,9 @@
-"""Wraps the body of a response, so that its attempt ends when that is read, closed or dropped, or when it fails.
+"""Wraps the body of a response, so that its attempt ends with it: read to its end, failed, closed or dropped.
 
 Rule: the wrapper passes on every chunk and every exception as it is, reads nothing by itself, and keeps nothing of the
 app's alive but the body that it wraps. It is a byte stream of the same kind, of the same library, as that body.
 
-The events of a compressed body cannot be seen in its bytes. So the chunks are looked at as they leave the response's
+The events of a compressed body cannot be seen in its bytes. So its chunks are looked at as they leave the response's
 content decoder, and nothing is decoded twice.
 """
 
@@ -30,11 +30,15 @@ from anthropic_otel._core.stack import module_of, stack
 
 
 def received(send: Send, response: Any) -> bool:
-    """Records the response of a send. Returns whether the app still reads its body. Never raises.
+    """Records the response that a send has returned. Returns whether it has a body that the app may still read.
 
-    An open body is wrapped, and its end ends the attempt: `True`. If the body is in memory though an event stream was
-    asked for, as of a mock, it counts as read and the attempt ends now: `True`. Any other body in memory ends the
-    attempt now or when the SDK has parsed it: `False`. So does a response that could not be recorded.
+    - A response that is not closed: wraps its body, whose end ends the attempt. Returns `True`.
+    - A 2xx with its body in memory though an event stream was asked for, as of a mock: the attempt ends now, as read.
+      Returns `True`.
+    - Any other closed response: the attempt ends now, or when the SDK has parsed the body. Returns `False`. So it is if
+      the response could not be recorded.
+
+    Raises no error of its own.
     """
     attempt, observed, in_memory = send.attempt, False, False
     try:
@@ -50,7 +54,9 @@ def received(send: Send, response: Any) -> bool:
             # The body of a response that has been read within the send.
             content if isinstance(content, bytes) else None,
         )
-        observed = not closed and _observe(response, attempt, headers)
+        if not closed:
+            _observe(response, attempt, headers)
+            observed = True
         known = attempt.response
         if isinstance(content, bytes) and known is not None and known.is_asked_for_as_stream:
             in_memory = True
@@ -64,10 +70,10 @@ def received(send: Send, response: Any) -> bool:
     return observed or in_memory
 
 
-def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
-    """Wraps the body of an open `response`, and its decoder if it is encoded: these then end the attempt.
+def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> None:
+    """Wraps the body of an open `response`, and its decoder if it has a content encoding: these then end the attempt.
 
-    Returns `True`. `headers` are those of the response.
+    `headers` are those of the response.
     """
     reading = attempt.begin_body()
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
@@ -77,14 +83,14 @@ def _observe(response: Any, attempt: Attempt, headers: RawHeaders) -> bool:
     if encoded:
         # A private attribute. But unlike methods put on the response, it is neither pickled nor seen by others.
         response._decoder = ObservedDecoder(response._get_content_decoder(), attempt, reading)
-    return True
 
 
 class _Observed:
     """The base of the wrappers of sync and async bodies.
 
-    The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it. If
-    a content decoder is used, the end of the body does not end it, and the decoder's last step does.
+    The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it.
+    Once a content decoder was used, the attempt does not end when the body is read to its end, but with the decoder's
+    last step (`ObservedDecoder.flush`), or when the body is dropped.
 
     `encoded` is whether the body has a content encoding. An attribute that the wrapper lacks is that of the wrapped
     body, unless its name begins with `__`.
@@ -129,12 +135,13 @@ class _Observed:
             self._attempt.end(End.READ)
 
     def _closed(self) -> None:
-        """Ends the attempt when the body is closed: as read after its last chunk, before that as closed.
+        """Ends the attempt because the body was closed: before its end as `End.CLOSED`, after it as `End.READ`.
 
-        Before that, the SDK may be closing it because of an exception. If that is about an event of this very body, the
-        end is `End.UNDECODED`; if a model of the app raised it, into which the SDK parses the text of this very body,
-        it fails the attempt. After the last chunk, does nothing if a content decoder was used: the decoder's last step
-        ends the attempt.
+        If the body is closed before its end while an exception is handled, that may be why. If the SDK raised it about
+        an event of this very body, the end is `End.UNDECODED`. If a model of the app raised it, into which the SDK was
+        parsing the text of this very body, it fails the attempt.
+
+        After the end of the body, does nothing if a content decoder was used: its last step ends the attempt.
         """
         if self._how is End.CLOSED:
             error, how = sys.exc_info()[1], End.CLOSED
@@ -154,9 +161,9 @@ class _Observed:
 
 @guarded(False)
 def _was_reading(error: BaseException | None, body: _Observed) -> bool:
-    """Returns whether the SDK's stream that raised `error` was reading `body`. `False` for `None`, and on a failure.
+    """Returns whether a stream of the SDK that `error` came through was reading `body`, by the variables of its frames.
 
-    The app may read the body of another response while `body` is open.
+    `False` for `None`, and on a failure. The app may read the body of another response while `body` is open.
     """
     for frame in stack(error) if error is not None else ():
         # Not of the app's objects, whose properties may do anything.
@@ -170,7 +177,8 @@ def _was_reading(error: BaseException | None, body: _Observed) -> bool:
 def _has(stream: Any, body: _Observed, depth: int) -> bool:
     """Returns whether `stream` is `body`, or has it in an attribute, up to `depth` levels deep.
 
-    The SDK wraps it once, for its span. Of each object only the first `_MAX_PARTS` attributes are looked at.
+    The SDK wraps it once, for its span. Of each object only the first `_MAX_PARTS` items of its `__dict__` are looked
+    at.
     """
     if stream is body or depth == 0:
         return stream is body

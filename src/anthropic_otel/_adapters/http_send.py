@@ -4,20 +4,27 @@ Rule: what the app gets back and what is raised are the same objects, and after 
 extensions again; the trace context stays in its headers. A failure of ours is never seen by the SDK, which would take
 it for a failed attempt and send again.
 
-Which request is an attempt:
+Which request is an attempt. The first of these that fits decides:
 
-- While a call is current, also in a task that outlives it: one of the SDK's, or one that the call's own HTTP client
-  sends to the call's host and port. While the call's method runs, a request to these by another client is no attempt,
-  as it may be for credentials, unless it names the Messages API. No request by another client that is excluded is one.
-- By a client that was passed to `instrument` or `instrument_http_client`: every other request.
-- In an instrumented process, unless its client is excluded: one of the SDK's, and without `sdk_only` one that names the
-  Messages API.
+1. A call is current, and the request is by an excluded client other than the call's own: it is none.
+2. A call is current, also in a task that outlives it, and the request is one of the SDK's, or one by the call's own
+   client to the call's host and port: it is an attempt of the call.
+3. The method of the current call runs, and the request is by another client to that host and port, and does not name
+   the Messages API: it is none, as it may be for credentials.
+4. The client was instrumented by itself, by `instrument` or `instrument_http_client`: it is an attempt.
+5. The process is instrumented, the client is not excluded, and the request is one of the SDK's, or names the Messages
+   API and `sdk_only` is not set: it is an attempt.
+6. It is none.
+
+A client is an HTTP client. In 4 and 5 the runtime must be enabled, and a request of the SDK may still belong to a call
+that is not current (`_origin_of`).
 
 A request names the Messages API if it has an `anthropic-version` header, which that requires, or if its path asks a
 model of Anthropic's on Bedrock or Vertex, where the version is in the body.
 
-A send within a recorded one that has the same request, or one of the same target, belongs to the attempt of that, or to
-a further one if it repeats what has failed or was answered with a 2xx.
+A send within a recorded send belongs to the same attempt if it has the same request. So it does if it has the same
+method, host, port, path, kind of client (sync or async), and call or runtime. If it repeats what has failed or was
+answered with a 2xx, it is a further attempt of the recorded send.
 
 A request is the SDK's if it has a retry count, and an `anthropic-version` header or a route of Bedrock or Vertex. The
 retry count alone is not enough: the SDKs of OpenAI, Groq and others are made by the same generator, and send it too.
@@ -47,7 +54,7 @@ from anthropic_otel._core.target import Target
 def sync_send(wiring: Wiring, original: Function, patch: Patch) -> Function:
     """Returns the wrapper of a sync client's `send`, which records each send. `wiring` knows the runtime of a send.
 
-    While `patch` is not active, and for a send that is not to be recorded, it calls `original` and does nothing else.
+    While `patch` is not active, and for a send that is not to be recorded, the wrapper only calls `original`.
     """
 
     @functools.wraps(original)
@@ -87,9 +94,9 @@ def begin(
 ) -> Sending | InnerSend | None:
     """Begins to record a send. Returns an object whose `returned`, or else `raised`, the wrapper must call at the end.
 
-    `None` for a request that is no attempt, for one that an outer send records already, and on a failure. `options` are
-    the keyword arguments of `send`, `asynchronous` is whether the client is an `AsyncClient`. Raises only what
-    interrupts it; the attempt has ended then.
+    If `returned` is interrupted, it must call `raised` as well. `None` for a request that is no attempt, for one that
+    an outer send records already, and on a failure. `options` are the keyword arguments of `send`, `asynchronous` is
+    whether the client is an `AsyncClient`. Raises only what interrupts it; the attempt has ended then.
     """
     # Guarded in place: it runs at every request of an instrumented process.
     try:
@@ -120,8 +127,8 @@ def _origin_of(
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
     `None` if the request is no attempt, by the list in the module's docstring, or if the runtime is not enabled. A
-    request of the SDK without a current call belongs to the running call that it is known to be of (`only_call_on`). If
-    there is none, `missed_call` is called, and the runtime returned.
+    request of the SDK without a current call belongs to the running call that `only_call_on` finds. If it finds none,
+    calls `wiring.missed_call`, and returns the runtime.
 
     `running` is the current call, `None` without one; its own requests are recorded also once its client is excluded.
     `names_api` is whether the request names the Messages API, `counted` whether it has a retry count.
@@ -158,7 +165,10 @@ def _origin_of(
 
 
 def _goes_to_the_api(request: Any, running: RunningCall) -> bool:
-    """Returns whether a request goes to the host and the port of a call: a machine may have other services."""
+    """Returns whether a request goes to the host and the port of the call `running`.
+
+    The port counts, as a machine may have other services.
+    """
     url, invocation = request.url, running.call.invocation
     return bool(url.host == invocation.address and messages.port_of(url) == invocation.port)
 
@@ -175,7 +185,8 @@ def _begin(
     """Begins to record a send that belongs to `origin`. Returns what `begin` does.
 
     `names` are those of the headers of `request`; `None` if `origin` is the current call, all requests of its client
-    are known to ask for its model, and this is one that goes to its host.
+    are known to ask for its model, and this is one that goes to its host. `auth` is the argument of `send`, `None`
+    without one. Raises what goes wrong: `begin` catches it.
     """
     outer = current_sending.get()
     if outer is not None:

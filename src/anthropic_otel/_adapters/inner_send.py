@@ -1,4 +1,4 @@
-"""Follows a send within a recorded send, if both belong to the same attempt: as of a subclass that sends a copy.
+"""Follows a send within a recorded send that belongs to the same attempt, as of a subclass that sends a copy.
 
 Rule: as for a recorded send, what the app gets back and what is raised are the same objects.
 """
@@ -14,11 +14,11 @@ from anthropic_otel._core.send import Send
 
 
 class InnerSend:
-    """A send within a recorded send, if both belong to the same attempt. No method raises.
+    """A send of `request` within a recorded send, the outer one, for the same attempt. No method raises.
 
-    `trace` is the attempt's `trace` function, `None` without one: the inner request has it until `returned` or `raised`
-    takes it off again. `send` is the recorded send if its transport has no trace events, else `None`:
-    the end of the inner send is recorded on it.
+    `trace` is the attempt's `trace` function, `None` without one. It is put on `request`, unless that has it, until
+    `returned` or `raised`. `send` is the outer send if no trace events are read of its transport: then the end of the
+    inner send is recorded on it. Else it is `None`.
     """
 
     __slots__ = ("_lent", "_request", "_send")
@@ -34,9 +34,9 @@ class InnerSend:
             request.extensions = lent
 
     def returned(self, response: Any) -> Any:
-        """Returns `response`, which the outer send records if it returns it.
+        """Ends the inner send with `response`, and returns that. The outer send records it if it returns it too.
 
-        If the transport has no trace events, records the response's status and headers on the outer send.
+        If no trace events are read, records the status, HTTP version and headers on the outer send.
         """
         if self._send is not None:
             self._note(response)
@@ -46,7 +46,7 @@ class InnerSend:
     def raised(self, error: BaseException) -> None:
         """Called when the inner send has raised `error`, or `returned` was interrupted.
 
-        If the transport has no trace events, records `error` on the outer send, unless that is no `Exception`.
+        If no trace events are read, records `error` on the outer send, unless it is no `Exception`.
         """
         self._restore()
         if self._send is not None and isinstance(error, Exception):

@@ -1,7 +1,7 @@
 """Makes the `Invocation` of a call from the SDK's client and its request options.
 
-Rule: what mostly stays the same for a client is read at its first call, and again only if its base URL has become
-another object, as an app may set one; its `open_telemetry` option cannot be set after the client is made.
+Rule: what is the same for nearly all calls of a client (`_ClientFacts`) is read at its first call, and again only if
+its base URL has become another object, as an app may set one.
 
 What is private in the SDK is read through `getattr`, with a default for an SDK without it.
 """
@@ -33,9 +33,13 @@ _EVENT_STREAM: Final = "events.stream"
 class _ClientFacts:
     """What counts as the same for all calls of one SDK client, as it was when this was made.
 
-    `of_version` is the invocation of which all are made, with what follows from the SDK's version; `of_client` is that
-    with what is known of the client. `cache` has the invocations that were made for the client. `ref` is a weak
-    reference to the client. `forget` is called with that reference when the client is gone.
+    It is made with `of_version`, the invocation with what follows from the SDK's version, and with `forget`, which is
+    called with `ref` when the client is gone.
+
+    - `ref`: a weak reference to the client. `base_url`: its base URL.
+    - `tracing`: how the SDK traces its calls. `runs_session`: whether the runner of an agent's session has made it.
+    - `of_client`: `of_version` with what is known of the client. The invocations of its calls are made of it.
+    - `cache`: the invocations that were made for its calls, by `_Key`.
     """
 
     __slots__ = ("base_url", "cache", "of_client", "ref", "runs_session", "tracing")
@@ -64,7 +68,8 @@ class _ClientFacts:
 class Invocations:
     """Makes the `Invocation` of each call, or takes it from a cache of those of the same client. Keeps no client alive.
 
-    `sdk_version` is the SDK's version, such as `1.14.0`; for one without numbers the newest behaviour is assumed.
+    `sdk_version` is the SDK's version, such as `1.14.0`. If `version_numbers` finds nothing in it, the newest behaviour
+    is assumed.
     """
 
     def __init__(self, sdk_version: str) -> None:
@@ -77,12 +82,13 @@ class Invocations:
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
-        """Returns the invocation for a call of `client`, from the client's cache, which is emptied when it has 64.
+        """Returns the invocation for a call of `client`, from the client's cache if there.
 
-        `options` are the SDK's `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or
-        else found by method and URL; the model is that of the body; `max_retries` is that of the options, or else of
-        the client. Each is `None` if not known. `stream` is whether the method returns an event stream; the body of a
-        request that none of the SDK's methods has made may ask for one too.
+        A new one is put into the cache, which is emptied before if it has 64. `options` are the SDK's
+        `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or else found by method and
+        URL; the model is that of the body (`models.bounded`); `max_retries` is that of the options, or else of the
+        client. Each is `None` if not known. `stream` is whether the method returns an event stream. If the options do
+        not name the SDK's method, it also counts as a stream if the body asks for one.
         """
         facts = self._clients.get(id(client))
         if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
@@ -139,18 +145,24 @@ def _invocation(
 
 
 _Key = tuple[str | None, bool, str | None, bool, int | None]
-"""What a call's invocation depends on beside the client: the arguments of `_invocation`."""
+"""What a call's invocation depends on beside the client: the arguments of `_invocation` after `facts`."""
 
 
 def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: object) -> _Key:
-    """Returns the key of a call whose operation the SDK's options do not name: of an older SDK, or a raw request."""
+    """Returns the key of a call whose operation the SDK's options do not name: of an older SDK, or a raw request.
+
+    `fields` are those of `options`. `stream` and `most` are as in `Invocations.of`: `most` may be of any type.
+    """
     model = model_in(fields.get("json_data")) or model_in_content(content_in(fields))
     stream = stream or asks_for_stream(options)
     return _operation(fields), False, model, stream, most if isinstance(most, int) else None
 
 
 def version_numbers(sdk_version: str) -> tuple[int, ...]:
-    """Returns the first two numbers of a version, such as `(1, 14)`; fewer, or none, of one that lacks them."""
+    """Returns the first two parts of a version as numbers, such as `(1, 14)` of `1.14.0`.
+
+    A part that is no number is left out, so that there may be fewer, or none.
+    """
     return tuple(int(part) for part in sdk_version.split(".")[:2] if part.isdigit())
 
 
@@ -169,8 +181,9 @@ def _operation(fields: Mapping[str, Any]) -> str | None:
 def _provider_of(client: Any) -> str:
     """Returns the `gen_ai.provider.name` of a client, as it is on the SDK's own spans.
 
-    Before 1.14 the SDK has none, and it goes by the names of the SDK's classes that the client is of: `anthropic`
-    unless one of them has one of the words in `_PROVIDERS`. A subclass of the app may have any name.
+    Before 1.14 the SDK does not tell it. Then it is found by the names of the SDK's classes that the client is an
+    instance of: the value of the first word in `_PROVIDERS` that is in one of them, else `anthropic`. The names of
+    other classes do not count, as a subclass of the app may have any.
     """
     told = getattr(client, "_gen_ai_provider_name", None)
     if isinstance(told, str):
@@ -184,7 +197,10 @@ _PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Ve
 
 @guarded(False)
 def _runs_session(client: Any) -> bool:
-    """Returns whether the SDK's runner of an agent's session has made `client`, by a header that it adds."""
+    """Returns whether the SDK's runner of an agent's session has made `client`. `False` on a failure.
+
+    It has if its name is in the header that several helpers of the SDK add to their clients, each with its own name.
+    """
     helpers = getattr(client, "_custom_headers", {}).get("x-stainless-helper")
     return isinstance(helpers, str) and _SESSION_RUNNER in helpers
 
@@ -193,7 +209,8 @@ def _runs_session(client: Any) -> bool:
 def _has_own(client: Any, *names: str) -> bool:
     """Returns whether the app has replaced any of the SDK's methods with these names, in a subclass or on the client.
 
-    A method counts as replaced if it is not of a module of the SDK. `False` on a failure.
+    A method counts as replaced if its `__module__` is none of the SDK's. One that the client does not have does not
+    count. `False` on a failure.
     """
     methods = [getattr(client, name, None) for name in names]
     return any(not str(method.__module__).startswith("anthropic.") for method in methods if method is not None)
@@ -209,11 +226,11 @@ _REQUESTS: Final = (
 
 
 class _Tracing(NamedTuple):
-    """How the SDK traces the calls of one client.
+    """How the SDK traces the calls of one client. The defaults are for a client without the option `open_telemetry`.
 
     - `enabled`: whether it makes call spans.
     - `provider`: the tracer provider that the client was given, `None` for the global one.
-    - `propagates`: whether trace context may be sent in the request's headers.
+    - `propagates`: whether the client lets trace context be sent in the headers of requests.
     """
 
     enabled: bool = False
@@ -232,9 +249,9 @@ def _tracing_of(client: Any) -> _Tracing:
 
 @guarded(True)
 def _has_tracer(client: Any) -> bool:
-    """Returns whether the SDK has a tracer for a client, or has not looked for one yet.
+    """Returns whether the SDK has a tracer for a client. `True` too if the client does not show it, or on a failure.
 
-    The SDK looks once, at the client's first call. Without a tracer it makes no spans: the client's provider has
-    raised, or the global one cannot be loaded.
+    Without a tracer the SDK makes no spans: the client's provider has raised, or the global one cannot be loaded. A
+    client looks for its tracer when it is first asked for it, be it here.
     """
     return getattr(client, "_tracer", client) is not None

@@ -1,7 +1,8 @@
 """Patches the HTTP libraries and the SDK, as far as they are imported: once each, and undoes it.
 
-Rule: a function that a mock stands in for, or that another copy of this library has patched, is left alone, and looked
-at again later. A function whose patch another library or a mock has taken away is patched again.
+Rule: a function that a mock stands in for, or that another copy of this library has patched, is left alone. If it is a
+`send`, `request` or `_build_request`, it is looked at again later. A patch that is lost (`Patch.lost`), as another
+library or a mock has taken it away, is made again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LIBRARIES: Final = ("httpx", "httpx2")
 
 
 class _Patches:
-    """The base of the patches of the HTTP libraries and of those of the SDK. `wiring` knows what records what."""
+    """The base of the patches of the HTTP libraries and of those of the SDK. They ask `wiring` for the runtimes."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring: Final = wiring
@@ -56,16 +57,16 @@ class SendPatches(_Patches):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._met: dict[weakref.ref[type[Any]], list[tuple[type[Any], object]]] = {}
-        """Each class that was met, with the classes that define its `send`, and what that was when it was looked at.
+        """Each class that `meet` has patched, or of which it has left nothing out, with its `_sends_of` as last seen.
 
         A class is kept by a weak reference: an app may make many. One that was patched lives until `undo`.
         """
 
     def patch_libraries(self) -> None:
-        """Patches `Client` and `AsyncClient` of every HTTP library that is imported, once each. Imports nothing.
+        """Calls `meet` with `Client` and `AsyncClient` of every HTTP library that is imported. Imports nothing.
 
-        If a mock or another library has taken any patch away, all patches are undone first. So these classes are
-        patched again, and other ones when they are next met. Reports an object in place of a library.
+        If any patch is lost (`Patch.lost`), undoes all of them first. So these classes are patched again, and other
+        ones when they are next met.
         """
         if self._any_is_lost:
             self.undo()
@@ -74,25 +75,28 @@ class SendPatches(_Patches):
 
     @property
     def are_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library has patched `send` of `Client` or `AsyncClient` of any HTTP library."""
+        """Whether `send` of `Client` or `AsyncClient` of any HTTP library has an active patch of another copy of this.
+
+        As of `is_patched_by_another_copy`.
+        """
         return any(is_patched_by_another_copy(cls, "send") for cls in _http_classes())
 
     @guarded(None)
     def undo_earlier_copies(self) -> None:
-        """Calls `uninstrument` of each copy of this package that a reloader had imported before this one.
+        """Calls `uninstrument` of the copies of this package that a reloader had imported before this one.
 
-        Only of copies whose patches are still in the classes of the HTTP libraries.
+        Only of copies that have an active patch of `send` on `Client` or `AsyncClient` of an HTTP library.
         """
         for cls in _http_classes():
             for patch in patches_of_earlier_copies(cls, "send"):
                 patch.owner.uninstrument()
 
     def meet(self, cls: type[Any]) -> None:
-        """Patches each class in the `__mro__` of a client's class that defines `send` itself, once.
+        """Patches each class in the `__mro__` of `cls`, a client's class, that defines `send` itself, once.
 
-        A class whose `send` is a mock (`is_mocked`), which may be there temporarily, or is patched by another copy of
-        this library is left out. Then `cls` is looked at again at the next call; else a further call with it does
-        nothing.
+        A class is left out if its `send` is a mock (`is_mocked`), which may be there temporarily, or is patched by
+        another copy of this library. If any is left out, the next call with `cls` looks at it again. Else a further
+        call with it does nothing until `undo`.
         """
         with changing():
             if weakref.ref(cls) in self._met:
@@ -114,8 +118,8 @@ class SendPatches(_Patches):
     def meet_client(self, http_client: Any) -> None:
         """Calls `meet` with the class of `http_client`; does nothing if that is no client of httpx or httpx2.
 
-        If its class was met before, and another `send` is on it or a base by now than was then, looks whether any patch
-        is `lost`. If one is, warns once, and patches this class and those of the libraries again.
+        If its class was met before, and it or a base has another `send` by now, looks whether any patch is `lost`. If
+        one is, warns the first time in a process, and patches this class and those of the libraries again.
         """
         # Called for every call of the SDK.
         sends = self._met.get(weakref.ref(type(http_client)))
@@ -144,7 +148,10 @@ class SendPatches(_Patches):
 
 
 def _http_classes() -> list[type[Any]]:
-    """Returns `Client` and `AsyncClient` of every HTTP library that is imported. Reports an object in its place."""
+    """Returns `Client` and `AsyncClient` of every HTTP library that is imported, if they are classes.
+
+    Of an object in the place of a library that raises, nothing is returned and its error is reported.
+    """
     return [cls for library in LIBRARIES for cls in _classes_of(library)]
 
 
@@ -161,7 +168,10 @@ def _sends_of(cls: type[Any]) -> list[tuple[type[Any], object]]:
 
 
 def is_client(http_client: object) -> bool:
-    """Returns whether `http_client` is an instance of `Client` or `AsyncClient` of httpx or httpx2."""
+    """Returns whether `http_client` is an instance of `Client` or `AsyncClient` of httpx or httpx2.
+
+    Found by the names of classes and packages, so that those of any imported copy count.
+    """
     return any(
         cls.__name__ in ("Client", "AsyncClient") and cls.__module__.partition(".")[0] in LIBRARIES
         for cls in type(http_client).__mro__
@@ -179,9 +189,11 @@ def is_async(cls: type[Any]) -> bool:
 
 
 class CallPatches(_Patches):
-    """The patches of the SDK's clients: `request`, `_build_request`, `parse` of their raw responses, `APIRequest`.
+    """The patches of the SDK.
 
-    Of some also `copy` and `with_options`, as of `client_copies`.
+    They are on `request` and `_build_request` of its clients, on `parse` of its raw responses and `__init__` of its
+    `APIRequest`, and of some clients on `copy` and `with_options` (`client_copies`). Each method is to be called under
+    the lock of `changing`.
     """
 
     def __init__(self, wiring: Wiring) -> None:
@@ -189,14 +201,14 @@ class CallPatches(_Patches):
         self._sdk: object = None
         """The SDK module that was patched last, `None` if none is."""
         self._mocked = False
-        """Whether mocks were in the place of functions of the SDK when it was patched."""
+        """What `_has_mocks` returned when the SDK was last patched."""
 
     def patch_library(self) -> None:
         """Patches the SDK if it is imported, once. Imports nothing.
 
-        It is patched again if a mock stood in for a function that is patched, if a mock or another library has taken a
-        patch away, or if it was left to another copy of this library. If the SDK was imported anew, the new module is
-        patched too. Warns if no client of it can be patched, unless another copy has patched something.
+        It is patched again if `_has_mocks` was true of it when it was patched, if any patch is lost (`Patch.lost`), or
+        if nothing was patched and another copy of this library was met. If the SDK was imported anew, the new module is
+        patched too. Warns if no client of it can be patched, unless another copy was met.
         """
         sdk = imported("anthropic")
         if sdk is None:
@@ -218,15 +230,15 @@ class CallPatches(_Patches):
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
 
     def look_again(self) -> None:
-        """Patches the SDK again if another library has taken a patch away, and warns once. Else does nothing."""
+        """Patches the SDK again if any patch is lost, and warns the first time in a process. Else does nothing."""
         if self._any_is_lost:
             warn_of_lost_patch()
             self.patch_library()
 
     def _patch(self, sdk: Any) -> Iterator[Patch]:
-        """Patches the clients of the SDK module `sdk`, its `APIRequest` and raw replies, and yields each patch.
+        """Patches what can be patched of the SDK module `sdk`. Yields each patch when it is made.
 
-        Yields nothing, and nothing is patched, if no client has a `request` that can be patched.
+        If no client has a `request` that can be patched, patches nothing.
         """
         version = getattr(sdk, "__version__", "")
         invocations = Invocations(version)
@@ -272,10 +284,11 @@ def _clients(sdk: Any) -> dict[str, type[Any]]:
 
 
 def _definers(clients: Mapping[str, type[Any]]) -> dict[type[Any], bool]:
-    """Returns the class that defines `request` for each of the `clients`, each with whether it is asynchronous.
+    """Returns the class that defines `request` for each of the `clients`, with whether that client is asynchronous.
 
     That is the first class in the client's `__mro__` whose `request` can be patched: one of the SDK's private base
     clients, or a client class that another library gave a `request` of its own. A client without one is left out.
+    `clients` are by their names: those of asynchronous ones begin with `Async`.
     """
     definers = {}
     for name, client in clients.items():

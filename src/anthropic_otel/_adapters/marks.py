@@ -1,7 +1,7 @@
 """Defines the mark on an HTTP client that was instrumented by itself, or excluded from an instrumented process.
 
-Rule: it is in the client's `__dict__`, so that a copy of the client has it too. The functions that set marks or remove
-them are called by one thread at a time.
+Rule: it is in the client's `__dict__`, so that a copy which `copy.copy` makes has it too. The functions that set marks
+or remove them are called by one thread at a time.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ from typing import Any, Final
 from anthropic_otel._core.runtime import Runtime
 
 MARK: Final = "_anthropic_otel"
-"""The key in an HTTP client's `__dict__` of the `Mark` that says how that client is recorded. Copies share the mark."""
+"""The key in an HTTP client's `__dict__` of the `Mark` that says how that client is recorded."""
 
 
 class Mark:
-    """Says which `runtime` records one HTTP client; `None` excludes the client from an instrumented process.
+    """Says how an HTTP client that has it is recorded. It is not changed.
 
-    `calls` is whether calls of the SDK are recorded too: an SDK client was instrumented, and not only its HTTP client.
-    `excluded_from` is the runtime of the process that an excluded client was excluded from. A mark is over once its
-    runtime, or that, is not active any more. A deep copy is the same mark. One that is unpickled excludes its client,
-    as another process has no such runtime, and is never over.
+    - `runtime`: the runtime that records the client; `None` if the client is excluded from an instrumented process.
+    - `calls`: whether an SDK client was instrumented, and not only its HTTP client: then the SDK's calls by it are
+      recorded. Without, they are only recorded if the process has a runtime too.
+    - `excluded_from`: the runtime of the process that the client was excluded from, else `None`.
+
+    A mark is over, and does not count, once its runtime, or the one that it excludes from, is not active any more. A
+    deep copy is the same mark. One that is unpickled has no runtime and excludes its client, as another process has not
+    instrumented it, and is never over.
     """
 
     __slots__ = ("calls", "excluded_from", "runtime")
@@ -38,7 +42,7 @@ class Mark:
     def is_over(self) -> bool:
         """Whether `runtime`, else `excluded_from`, is not active any more. `False` if there is neither.
 
-        `uninstrument` cannot remove the mark from the copies of a client.
+        So marks end also on copies of a client, where `uninstrument` cannot remove them.
         """
         holds = self.runtime or self.excluded_from
         return holds is not None and not holds.active
@@ -60,25 +64,25 @@ def mark_of(http_client: Any) -> Mark | None:
 
 
 def runtime_of(http_client: Any) -> Runtime | None:
-    """Returns the active runtime of an HTTP client that was instrumented by itself, `None` for any other client."""
+    """Returns the active runtime of an HTTP client that was instrumented by itself, or of its copy; else `None`."""
     mark = mark_of(http_client)
     return mark.runtime if mark is not None else None
 
 
 Clients = list[weakref.ref[Any]]
-"""Weak references to the HTTP clients that were given a mark."""
+"""Weak references to the HTTP clients that `give` has given a mark. Some may be dead, or not have it any more."""
 
 
 def marked(clients: Clients) -> list[Any]:
-    """Returns those of `clients` that have a mark and are alive, each once."""
+    """Returns those of `clients` that are alive and have a mark that is not over, each once."""
     alive = {id(found): found for ref in clients for found in (ref(),) if found is not None}
     return [http_client for http_client in alive.values() if mark_of(http_client) is not None]
 
 
 def give(http_client: Any, mark: Mark, clients: Clients) -> Clients:
-    """Gives an HTTP client `mark`, and those of `clients` that have had the same mark as it.
+    """Gives an HTTP client `mark`, and with it those of `clients` that had the same mark as it until now.
 
-    Returns `clients` with it, and without those that are not alive.
+    Returns a copy of `clients` with that client, and without those that are not alive.
     """
     for each in _with_copies(http_client, clients):
         vars(each)[MARK] = mark
@@ -88,7 +92,7 @@ def give(http_client: Any, mark: Mark, clients: Clients) -> Clients:
 
 
 def take(http_client: Any, clients: Clients) -> None:
-    """Takes the mark off an HTTP client, and off those of `clients` that have the same mark as it."""
+    """Takes the mark off an HTTP client, if it has one, and off those of `clients` that have the same mark."""
     for each in _with_copies(http_client, clients):
         vars(each).pop(MARK, None)
 
@@ -102,7 +106,8 @@ def take_all(http_clients: Iterable[Any]) -> None:
 def _with_copies(http_client: Any, clients: Clients) -> list[Any]:
     """Returns an HTTP client, and those of `clients` that have the same mark as it.
 
-    These are what the SDK has copied before 2.6 (`client_copies`), or what it was copied from.
+    Mostly there are none. There are where an SDK before 2.6 has made HTTP clients for copies of an SDK client
+    (`client_copies`).
     """
     mark = mark_of(http_client)
     others = [each for each in marked(clients) if each is not http_client]

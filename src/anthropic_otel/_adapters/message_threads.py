@@ -4,7 +4,7 @@ The server holds the conversation of a thread (`client.beta.messages.thread()`),
 sends the whole conversation, and the app sees nothing of the refusal.
 
 Rule: whether the SDK sends again is up to the state of its thread, which is found by the frames on the stack, and only
-read. If it is not found, the call counts as failed.
+read. If it is not found, the SDK counts as not sending again.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ REPLAYED: Final = ("thread_not_found", "thread_already_continued", "thread_conti
 """The error codes after which a thread that continues from a reply sends the whole conversation."""
 _UNSUPPORTED: Final = "thread_unsupported_request"
 """The error code after which one that may do without a thread, as in a tool runner, goes on without one."""
-_MAX_BETWEEN: Final = 24
-"""How many frames are looked at: those between the call and the SDK's function."""
+_MAX_CALLERS: Final = 24
+"""How many callers are looked at to find the function `_SENDS_TURN`."""
 
 
 @guarded(False)
 def sends_again(error: BaseException) -> bool:
-    """Returns whether the call that is raising `error` is of a thread that will send its turn again.
+    """Returns whether the call that is raising `error` is of a message thread that will send its turn again.
 
-    To be called in the context of the call. `False` if no thread is found. Never raises.
+    To be called before the call raises to its caller, so that the SDK's function is still on the stack. `False` if no
+    thread is found. Raises no error of its own.
     """
     if not is_a(error, "anthropic.APIStatusError"):
         return False
@@ -47,9 +48,9 @@ def sends_again(error: BaseException) -> bool:
 
 
 def _state_of_thread() -> Any:
-    """Returns the state of the thread whose turn is being sent by a caller of this, `None` without one."""
+    """Returns the state of the message thread whose turn is being sent by a caller of this, `None` without one."""
     frame = sys._getframe(1)
-    for _ in range(_MAX_BETWEEN):
+    for _ in range(_MAX_CALLERS):
         if frame.f_code.co_name == _SENDS_TURN and module_of(frame).startswith(_MODULE):
             return getattr(frame.f_locals.get("self"), "_state", None)
         if frame.f_back is None:
