@@ -293,15 +293,15 @@ def test_a_forked_child_knows_nothing_of_its_parents_calls() -> None:
         wrong = 1
         try:
             own = RunningCall(runtime.begin_call(Invocation()), client, runtime)
-            wrong = int(only_call_on(client) is not own)
+            wrong = int(only_call_on(client, None) is not own)
             own.leave()
             parents.leave()
         finally:
             os._exit(wrong)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert only_call_on(client) is parents
+    assert only_call_on(client, None) is parents
     parents.leave()
-    assert only_call_on(client) is None
+    assert only_call_on(client, None) is None
 
 
 class _Model(str):

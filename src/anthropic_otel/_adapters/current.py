@@ -222,7 +222,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_running.clear)
 
 
-def only_call_on(http_client: Any, key: str | None = None) -> RunningCall | None:
+def only_call_on(http_client: Any, key: str | None) -> RunningCall | None:
     """Returns the running call in any thread that sends by `http_client` and has the idempotency key `key`.
 
     If no call has that key, it is the one whose `key` is `None`. If the argument `key` is `None`, the calls' keys do
