@@ -140,3 +140,21 @@ def test_an_open_stream_keeps_no_context_of_its_call(scene: Scene) -> None:
     call.method_returned(None, attempt)
     assert attempt.outcome is None
     assert contexts() == before
+
+
+def test_a_late_attempt_leaves_what_was_current_where_the_runtime_detaches_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as ddtrace's. Then the call's span, which has ended, would be the parent of what the app does next."""
+    attach = otel_context.attach
+    call = scene.call()
+    scene.answer(scene.attempt(call))
+    call.method_returned(None, None)
+    before = otel_context.get_current()
+    with monkeypatch.context() as patch:
+        patch.setattr(otel_context, "attach", lambda current: [attach(current)])
+        patch.setattr(otel_context, "detach", lambda token: None)
+        late = scene.attempt(call)
+        assert otel_context.get_current() is not before
+        scene.answer(late)
+        assert otel_context.get_current() is before

@@ -92,7 +92,9 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
             return
         suppression = Suppression() if self._recorder.settings.suppress_http_instrumentation else None
         inner = context.with_span(span, outer, suppression)
-        self._entered = otel_context.attach(inner), outer, suppression
+        # Often another than `outer`, as in another thread or after the end of the call's method.
+        before = otel_context.get_current()
+        self._entered = otel_context.attach(inner), before, suppression
         # With propagation off on the SDK client, the app's propagator is not called.
         if call is None or call.invocation.propagate_context:
             headers: dict[str, str] = {}
@@ -116,10 +118,10 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         self.headers = NO_HEADERS
         try:
             if self._entered is not None:
-                token, outer, suppression = self._entered
+                token, before, suppression = self._entered
                 if suppression is not None:
                     suppression.end()
-                context.detach(token, outer)
+                context.detach(token, before)
                 # So that an open stream keeps none of them alive.
                 self._entered = None
             metrics = self._recorder.metrics
