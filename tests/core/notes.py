@@ -48,6 +48,13 @@ class ManualClock:
         return self._wall + self.time
 
 
+@dataclass
+class Owner:
+    """What has begun an attempt, and calls a function at its end."""
+
+    attempt_ended: Callable[[Attempt], None] = lambda attempt: None
+
+
 @dataclass(eq=False)
 class Notes:
     """A recorder that writes down what it and the recorders that it makes are told, in order, and of whom.

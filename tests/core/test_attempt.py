@@ -23,7 +23,7 @@ from anthropic_otel._core.retrying import is_retryable
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
 from anthropic_otel._core.target import target_of
-from core.notes import FACTS, OVERLOADED, SSE, STOP, AttemptNotes, ManualClock, Notes
+from core.notes import FACTS, OVERLOADED, SSE, STOP, AttemptNotes, ManualClock, Notes, Owner
 
 RESPONSE = {b"request-id": b"req_1"}
 PING = b"event: ping\n\n"
@@ -527,7 +527,7 @@ def test_why_the_sdk_does_not_retry_a_status(
     clock: ManualClock, status: int, headers: dict[bytes, bytes], left: int | None, stop: RetryStop | None
 ) -> None:
     """A failure says whether retries were used up, forbidden or of no use; without a call it says nothing."""
-    attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=left)
+    attempt = Attempt(FACTS, clock, Owner(), started=0, wall=0, retries_left=left)
     attempt.responded(status, headers)
     attempt.end(End.READ)
     assert attempt.retry_stop is stop
@@ -536,7 +536,7 @@ def test_why_the_sdk_does_not_retry_a_status(
 @pytest.mark.parametrize(("left", "stop"), [(2, None), (0, RetryStop.EXHAUSTED), (None, None)])
 def test_why_the_sdk_does_not_retry_an_exception(clock: ManualClock, left: int | None, stop: RetryStop | None) -> None:
     """A failure of the network is retried as long as a retry is left."""
-    attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=left)
+    attempt = Attempt(FACTS, clock, Owner(), started=0, wall=0, retries_left=left)
     attempt.fail(httpx.ConnectError(""))
     assert attempt.retry_stop is stop
 
@@ -544,11 +544,11 @@ def test_why_the_sdk_does_not_retry_an_exception(clock: ManualClock, left: int |
 def test_a_stream_that_has_started_is_not_retried(clock: ManualClock) -> None:
     """What fails while the app reads is not retried, because the stream has started; nor is what is no answer."""
     for how in (OVERLOADED, httpx.ReadError("")):
-        attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=2)
+        attempt = Attempt(FACTS, clock, Owner(), started=0, wall=0, retries_left=2)
         stream(attempt, how) if isinstance(how, bytes) else stream(attempt)
         attempt.end(End.CLOSED) if isinstance(how, bytes) else attempt.fail(how)
         assert attempt.retry_stop is RetryStop.STREAM_STARTED
-    attempt = Attempt(FACTS, clock, lambda _: None, started=0, wall=0, retries_left=2)
+    attempt = Attempt(FACTS, clock, Owner(), started=0, wall=0, retries_left=2)
     attempt.responded(200, PAGE, body=b"<html>")
     attempt.end(End.READ)
     assert attempt.retry_stop is RetryStop.NOT_RETRYABLE
@@ -788,19 +788,21 @@ def test_an_end_within_an_end_is_ignored(runtime: Runtime, clock: ManualClock) -
         ended.append(attempt)
         attempt.end(End.CLOSED)
 
-    attempt = Attempt(FACTS, clock, end_again, started=clock.now(), wall=clock.wall())
+    attempt = Attempt(FACTS, clock, Owner(end_again), started=clock.now(), wall=clock.wall())
     attempt.end(End.READ)
     assert ended == [attempt]
     assert attempt.outcome is AttemptOutcome.COMPLETED
 
 
 def test_the_owner_is_told_of_the_end_after_the_recorder(clock: ManualClock, notes: Notes) -> None:
-    """`on_end` is called once, when the recorder has been told, so that a call ends after its attempts."""
-    attempt = Attempt(FACTS, clock, lambda ended: notes.note("on_end", ended), started=clock.now(), wall=clock.wall())
+    """Its owner is told once, when the recorder has been told, so that a call ends after its attempts."""
+    attempt = Attempt(
+        FACTS, clock, Owner(lambda ended: notes.note("owner", ended)), started=clock.now(), wall=clock.wall()
+    )
     attempt.recorder = notes.start_attempt(attempt)
     attempt.end(End.READ)
     attempt.end(End.READ)
-    assert notes.told == [("attempt_started", attempt), ("attempt_ended", attempt), ("on_end", attempt)]
+    assert notes.told == [("attempt_started", attempt), ("attempt_ended", attempt), ("owner", attempt)]
 
 
 def test_the_owner_is_told_though_the_recorder_fails(clock: ManualClock, notes: Notes) -> None:
@@ -811,7 +813,7 @@ def test_the_owner_is_told_though_the_recorder_fails(clock: ManualClock, notes: 
             raise RuntimeError("broken")
 
     ended: list[Attempt] = []
-    attempt = Attempt(FACTS, clock, ended.append, started=clock.now(), wall=clock.wall())
+    attempt = Attempt(FACTS, clock, Owner(ended.append), started=clock.now(), wall=clock.wall())
     attempt.recorder = Broken(notes, attempt)
     attempt.end(End.READ)
     assert ended == [attempt]

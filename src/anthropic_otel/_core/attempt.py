@@ -100,16 +100,16 @@ class Attempt(AttemptState):
     def end(self, how: End | BaseException, at: int | None = None) -> None:
         """Ends the attempt, now or at the time `at`: by an exception as `fail` does, or without one, as `how` says.
 
-        Passes it to its recorder, then the tokens that are known of a message, and then calls `on_end`. Between
+        Passes it to its recorder, then the tokens that are known of a message, and then itself to its owner. Between
         `begin_parsing` and `parsed`, `End.READ` is only noted for `parsed`. Ignored after the first end. Thread-safe.
         """
         if self._parsing and how is End.READ:
             self._read_at = self.timeline.clock.now() if at is None else at
             return
-        if not self._on_end:
+        if not self._owner:
             return
         try:
-            on_end = self._on_end.pop()
+            owner = self._owner.pop()
         except IndexError:
             # Another thread was faster.
             return
@@ -130,7 +130,7 @@ class Attempt(AttemptState):
                         if self.is_message and (told := usage.of_ended(self.reading, self.response)):
                             self.take_usage(told)
                     finally:
-                        on_end(self)
+                        owner.attempt_ended(self)
         except Exception as error:
             report("Attempt.end", error)
 

@@ -5,8 +5,7 @@ Rule: what records an attempt only reads these facts. `Attempt` sets them, and s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from anthropic_otel._core import usage
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
@@ -23,6 +22,14 @@ if TYPE_CHECKING:
     from anthropic_otel._core.invocation import Invocation
     from anthropic_otel._core.reading import Reading
     from anthropic_otel._core.response import Response
+
+
+class AttemptOwner(Protocol):
+    """What has begun an attempt: a call, or a send without a call."""
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        """Called once for each of its attempts, after the attempt's end was recorded. In any thread. May raise."""
+        ...
 
 
 class AttemptState:
@@ -46,11 +53,11 @@ class AttemptState:
     - `redirected`: whether a redirect had come before the send failed; `False` if not known.
     - `broken`: which response of its send broke, `None` if none is known to have.
     - `client_closed`: whether the app had closed the HTTP client when the send failed.
-    - `on_end`: called once, with the attempt, after its end was recorded.
+    - `owner`: what has begun it. Its `attempt_ended` is called once, and then it is forgotten.
     """
 
     __slots__ = (
-        "_on_end",
+        "_owner",
         "_parsing",
         "_read_at",
         "_used",
@@ -88,7 +95,7 @@ class AttemptState:
         self,
         request: RequestFacts,
         clock: Clock,
-        on_end: Callable[[Attempt], None],
+        owner: AttemptOwner,
         started: int,
         wall: int,
         invocation: Invocation | None = None,
@@ -126,7 +133,7 @@ class AttemptState:
         self._parsing = False
         self._read_at: int | None = None
         # The first end pops it. So one end wins, also without the GIL. A lock would take 2,300 instructions more.
-        self._on_end: Final = [on_end]
+        self._owner: Final = [owner]
 
     @property
     def ended(self) -> bool:

@@ -99,7 +99,7 @@ class Call:
         attempt = Attempt(
             request,
             self._clock,
-            self._attempt_ended,
+            self,
             started,
             self.wall + started - self.started,
             self.invocation,
@@ -162,7 +162,7 @@ class Call:
             unparsed = is_text or says_nothing(reply, attempt.is_message)
             self.parsed(End.UNPARSED if unparsed else End.READ)
 
-    def _attempt_ended(self, attempt: Attempt) -> None:
+    def attempt_ended(self, attempt: Attempt) -> None:
         """Records an attempt that has ended, in any thread. Ends the call if only that was open and its method is done.
 
         If the call had ended before, its undecided attempts are reported as `CALL_FAILED`. May raise: it runs within

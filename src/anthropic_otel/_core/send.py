@@ -228,7 +228,7 @@ class LoneAttempts:
         attempt = Attempt(
             request,
             self._clock,
-            self._attempt_ended,
+            self,
             started,
             self._clock.wall(),
             retry=self._retry(retried, started, by_transport),
@@ -251,7 +251,7 @@ class LoneAttempts:
             return Retry(self._resend_count, None, FALLBACK)
         return Retry(self._resend_count) if self._resend_count else None
 
-    def _attempt_ended(self, attempt: Attempt) -> None:
+    def attempt_ended(self, attempt: Attempt) -> None:
         if attempt.outcome is AttemptOutcome.FAILED:
             self._failed = attempt
             if self._send_finished:
