@@ -559,8 +559,9 @@ def test_what_a_response_says_is_at_hand(attempt: Attempt) -> None:
     attempt.responded(200, {**RESPONSE, b"content-length": b"7", b"x-envoy-upstream-service-time": b"250"})
     attempt.end(End.READ)
     assert attempt.response is not None
-    facts = attempt.response.facts
-    assert (facts.request_id, facts.content_length, facts.server_duration) == ("req_1", b"7", 0.25)
+    facts = attempt.response
+    assert (facts.request_id, facts.content_length, facts.server_duration) == (b"req_1", b"7", 0.25)
+    assert attempt.request_id == "req_1"
 
 
 # -- in which phase it failed ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from anthropic_otel._core import usage
+from anthropic_otel._core import headers, usage
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import AttemptOutcome, Phase, RetryStop
@@ -150,7 +150,7 @@ class AttemptState:
     @property
     def request_id(self) -> str | None:
         """The `request-id` of the response, to give to Anthropic's support; `None` without a valid one."""
-        return self.response.facts.request_id if self.response is not None else None
+        return headers.identifier(self.response.request_id) if self.response is not None else None
 
     @property
     def resend_count(self) -> int:

@@ -32,8 +32,10 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 class ResponseFacts:
     """The recorded headers of one response, whose `headers` are all of them. `None` is an absent header.
 
-    - `request_id`: the `request-id` header as `identifier` parses it.
-    - `response_id`: the id that an edge or a platform gave the response, parsed in the same way: the first that is
+    What is undecoded is the header's own value: an open stream would keep the text beside it.
+
+    - `request_id`: the `request-id` header, undecoded; `None` too if `identifier` does not record it.
+    - `response_id`: the id that an edge or a platform gave the response, as `identifier` parses it: the first that is
       valid in the order of `_RESPONSE_IDS`. `None` if there is a `request_id`.
     - `organization_id`, `workspace_id`, `content_length`: the values of these headers as they came, not checked.
     - `envoy_time`, `server_timing`: the values, not checked, of two headers that say how long the server took; see
@@ -59,7 +61,7 @@ class ResponseFacts:
         told = get(b"request-id")
         # The first is faster, and true of the API's own.
         plain = told is not None and 0 < len(told) <= _MAX_ID and told.replace(b"_", b"").isalnum()
-        self.request_id: Final = told.decode("ascii") if plain and told is not None else identifier(told)
+        self.request_id: Final = told if plain or identifier(told) is not None else None
         self.response_id: Final = (
             next(filter(None, map(identifier, map(get, _RESPONSE_IDS))), None) if self.request_id is None else None
         )

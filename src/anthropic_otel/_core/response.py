@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from anthropic_otel._core import headers
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.aws_frames import error_of_header
 from anthropic_otel._core.content import (
@@ -22,7 +21,7 @@ from anthropic_otel._core.content import (
 from anthropic_otel._core.event_json import ApiError, api_error, error_of_body, error_of_ends
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.headers import RawHeaders
+from anthropic_otel._core.headers import RawHeaders, ResponseFacts
 from anthropic_otel._core.start_of_body import JsonLines, StartAndEnd, StartOfBody, StartOfReply
 from anthropic_otel._core.stream_end import StreamEnd
 from anthropic_otel._core.stream_reader import StreamReader
@@ -46,27 +45,22 @@ STATUS_CLASSES: Final = {number: f"{number}xx" for number in range(1, 6)}
 """The classes of a status, such as `5xx`, by its hundreds. HTTP has no others."""
 
 
-class Response:
+class Response(ResponseFacts):
     """A response to a request that asked for `expected`; `of_message` is whether that is a message.
 
-    `received` are its headers, `version` is its `protocol_version`.
+    `received` are its headers, of which it has the recorded ones; `version` is its `protocol_version`.
 
     - `is_success`: whether its status is a 2xx. `protocol_version`: the HTTP version, `None` if not known.
-    - `facts`: the recorded headers.
     - `error_headers`: all headers if the status is no 2xx, by which the SDK decides on a retry; `None` for a 2xx.
-    - `is_asked_for_as_stream`: whether it is a 2xx, and the app has asked for an event stream.
     - `is_unexpected`: whether it is a 2xx and no answer to its request. `judge` sets it; it is `False` before.
     """
 
     __slots__ = (
         "_content",
         "_expected",
-        "_is_json",
-        "_may_be_empty",
         "_of_message",
+        "_status",
         "error_headers",
-        "facts",
-        "is_asked_for_as_stream",
         "is_success",
         "is_unexpected",
         "protocol_version",
@@ -75,23 +69,26 @@ class Response:
     def __init__(
         self, status: int, received: RawHeaders, version: str | None, expected: Expected, of_message: bool
     ) -> None:
-        self.facts: Final = headers.ResponseFacts(received)
+        super().__init__(received)
         self.protocol_version: Final = version
         # Not by the function, as it runs for every attempt.
         self.is_success: Final = 200 <= status < 300
         self.error_headers: Final = None if self.is_success else received
         self.is_unexpected = False
-        self.is_asked_for_as_stream: Final = self.is_success and expected is Expected.EVENT_STREAM
-        self._is_json: Final = self.is_success and expected in _JSON
+        self._status: Final = status
         self._content: Final = content_of(received)
         self._expected: Final = expected
         self._of_message: Final = of_message
-        self._may_be_empty: Final = status in _EMPTY and not of_message
+
+    @property
+    def is_asked_for_as_stream(self) -> bool:
+        """Whether it is a 2xx, and the app has asked for an event stream."""
+        return self.is_success and self._expected is Expected.EVENT_STREAM
 
     @property
     def is_to_be_parsed(self) -> bool:
         """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
-        return self._is_json and not self.is_unexpected
+        return self.is_success and self._expected in _JSON and not self.is_unexpected
 
     def body_reader(self, *, by_names: bool) -> StreamReader[Any] | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
@@ -134,7 +131,7 @@ class Response:
         - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether no line is known to be no JSON.
         - `whole`: whether `start` or `last` has the body's end.
         """
-        if self._is_json:
+        if self.is_success and self._expected in _JSON:
             self._compare(start, last, whole, has_content)
         error = self._error_in(start) if start and (self.is_unexpected or not self.is_success) else None
         if error is None and self.error_headers is not None:
@@ -152,11 +149,12 @@ class Response:
     def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:
         if self._expected is Expected.JSON_OR_EVENT_STREAM and self._content in _STREAMS:
             return
+        may_be_empty = self._status in _EMPTY and not self._of_message
         if start is None:
-            self.is_unexpected = self.is_unexpected or (self._content is Content.PAGE and not self._may_be_empty)
+            self.is_unexpected = self.is_unexpected or (self._content is Content.PAGE and not may_be_empty)
         elif self._of_message:
             self.is_unexpected = not is_message(start + last, whole, has_content)
-        elif not self._may_be_empty:
+        elif not may_be_empty:
             broken = self._content in _STREAMS or (self._expected is Expected.JSON_LINES and not has_content)
             self.is_unexpected = broken or not is_json(self._content, start) or is_error(in_utf8(start))
 

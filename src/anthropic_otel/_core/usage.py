@@ -97,7 +97,7 @@ def of_ended(reading: Reading | None, response: Response | None) -> tuple[Usage,
     """
     if reading is not None and reading.end is not None:
         return of_stream(reading.end)
-    return of_headers(response.facts) if response is not None and response.facts.bedrock_tokens is not None else NONE
+    return of_headers(response) if response is not None and response.bedrock_tokens is not None else NONE
 
 
 def of_stream(end: StreamEnd) -> tuple[Usage, ...]:

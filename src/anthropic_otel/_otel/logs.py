@@ -100,7 +100,7 @@ def _sentence(attempt: Attempt, after: AfterFailure, waited: int | None) -> str:
         parts.append(f"not retried ({attempt.retry_stop.value})")
     parts.append(_where(attempt))
     parts.append(f"request id {attempt.request_id or 'none'}")
-    response_id = attempt.response.facts.response_id if attempt.response is not None else None
+    response_id = attempt.response.response_id if attempt.response is not None else None
     if response_id is not None:
         parts.append(f"response id {response_id}")
     if after is AfterFailure.CALL_FAILED:

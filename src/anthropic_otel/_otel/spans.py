@@ -114,19 +114,18 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
 def _add_response(attributes: dict[str, AttributeValue], response: Response) -> None:
     if response.protocol_version is not None:
         attributes[semconv.NETWORK_PROTOCOL_VERSION] = response.protocol_version
-    facts = response.facts
-    if facts.request_id is not None:
-        attributes[semconv.REQUEST_ID] = facts.request_id
-    elif facts.response_id is not None:
-        attributes[semconv.RESPONSE_ID] = facts.response_id
-    if facts.organization_id is not None and (text := identifier(facts.organization_id)) is not None:
+    if response.request_id is not None and (text := identifier(response.request_id)) is not None:
+        attributes[semconv.REQUEST_ID] = text
+    elif response.response_id is not None:
+        attributes[semconv.RESPONSE_ID] = response.response_id
+    if response.organization_id is not None and (text := identifier(response.organization_id)) is not None:
         attributes[semconv.ORGANIZATION_ID] = text
-    if facts.workspace_id is not None and (text := identifier(facts.workspace_id)) is not None:
+    if response.workspace_id is not None and (text := identifier(response.workspace_id)) is not None:
         attributes[semconv.WORKSPACE_ID] = text
-    if facts.content_length is not None and (size := count(facts.content_length)) is not None:
+    if response.content_length is not None and (size := count(response.content_length)) is not None:
         attributes[semconv.HTTP_RESPONSE_BODY_SIZE] = size
-    if facts.envoy_time is not None or facts.server_timing is not None:
-        server_duration = facts.server_duration
+    if response.envoy_time is not None or response.server_timing is not None:
+        server_duration = response.server_duration
         if server_duration is not None:
             attributes[semconv.SERVER_DURATION] = server_duration
 
