@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anthropic_otel._core.aws_event_stream import AwsEventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched, StreamEnd
+from anthropic_otel._core.usage import report_of_start
 from support.streams import (
     EVENT,
     LAST_DELTA,
@@ -208,10 +209,11 @@ def test_a_stream_that_the_app_closes_is_not_invalid() -> None:
 
 
 def test_the_events_with_the_usage_are_kept() -> None:
-    """The JSON of the first event and of the last `message_delta` is there at the end."""
+    """The usage of the first event and the JSON of the last `message_delta` is there at the end."""
+    first = report_of_start(json.dumps(START).encode())
     for size in (7, 1_460, 100_000):
         end = end_of(pieces(BEGIN + DELTA + USAGE + END, [], size))
-        assert (json.loads(end.first_event or b""), json.loads(end.deltas[-1])) == (START, LAST_DELTA)
+        assert (end.first_usage, json.loads(end.deltas[-1])) == (first, LAST_DELTA)
 
 
 @pytest.mark.parametrize(

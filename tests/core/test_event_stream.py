@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES
 from anthropic_otel._core.stream_end import MAX_KEPT, MAX_LAST, Dispatched, StreamEnd
+from anthropic_otel._core.usage import report_of_start
 from support.streams import LAST_DELTA, START, STOP, delta, error, held, pieces, sse
 
 BEGIN = sse("message_start", START)
@@ -241,11 +242,12 @@ def test_a_body_with_junk_before_its_events_is_an_event_stream() -> None:
 
 
 def test_the_events_with_the_usage_are_kept() -> None:
-    """The JSON of the first event and of each `message_delta` is there at the end, whichever way it was cut."""
+    """The usage of the first event and the JSON of each `message_delta` is there, whichever way it was cut."""
+    first = report_of_start(json.dumps(START).encode())
     early = sse("message_delta", {**LAST_DELTA, "usage": {"output_tokens": 1}})
     for size in (1, 100, 1_460, 100_000):
         end = end_of(pieces(BEGIN + early + DELTA + USAGE + END, [], size))
-        assert (json.loads(end.first_event or b""), json.loads(end.deltas[-1])) == (START, LAST_DELTA)
+        assert (end.first_usage, json.loads(end.deltas[-1])) == (first, LAST_DELTA)
         assert len(end.deltas) == 2
 
 
@@ -255,7 +257,7 @@ def test_a_long_event_with_usage_is_not_kept() -> None:
     first = sse("message_start", {**START, "padding": "p" * MAX_KEPT})
     for size in (1_460, 100_000):
         end = end_of(pieces(first + USAGE + long + END, [], size))
-        assert (end.complete, end.first_event, len(end.deltas)) == (True, None, 1)
+        assert (end.complete, end.first_usage, len(end.deltas)) == (True, None, 1)
 
 
 # -- chunks ------------------------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER
+from anthropic_otel._core.usage import Report, report_of_start
 from support.streams import LAST_DELTA, START, STOP, delta, error, pieces, sse
 
-Facts = tuple[bool, str | None, bytes | None, tuple[bytes, ...]]
-"""Whether the stream is complete, the type of its error, its first event, and its last `message_delta` events."""
+Facts = tuple[bool, str | None, Report | None, tuple[bytes, ...]]
+"""Whether the stream is complete, the type of its error, the usage in its first event, and its last two deltas."""
 
 
 def plainly(text: bytes) -> Facts:
@@ -34,7 +35,7 @@ def plainly(text: bytes) -> Facts:
         elif told == "message_delta":
             deltas.append(data)
         elif told == "message_start":
-            first = data if first is None else first
+            first = report_of_start(data) if first is None else first
     return complete, kind, first, tuple(deltas[-2:])
 
 
@@ -122,7 +123,7 @@ def test_any_events_in_any_chunks_end_as_they_do_plainly(
     for chunk in pieces(wired, cuts) if size is None else pieces(wired, [], size):
         reader.feed(chunk)
     end = reader.finish(read_to_end=True)
-    assert (end.complete, end.error and end.error.type, end.first_event, end.deltas) == plainly(text)
+    assert (end.complete, end.error and end.error.type, end.first_usage, end.deltas) == plainly(text)
 
 
 @settings(max_examples=200)
@@ -133,4 +134,4 @@ def test_a_chunk_for_each_event_ends_as_it_does_plainly(texts: list[bytes]) -> N
     for chunk in texts:
         reader.feed(chunk)
     end = reader.finish(read_to_end=True)
-    assert (end.complete, end.error and end.error.type, end.first_event, end.deltas) == plainly(b"".join(texts))
+    assert (end.complete, end.error and end.error.type, end.first_usage, end.deltas) == plainly(b"".join(texts))

@@ -5,6 +5,11 @@ from __future__ import annotations
 from anthropic_otel._core.event_json import ApiError, JsonTypes
 from anthropic_otel._core.event_stream import EventStreamReader
 from anthropic_otel._core.stream_end import Break, Dispatched, StreamEnd, weightier
+from anthropic_otel._core.usage import report_of_start
+
+
+def _start(output_tokens: int) -> bytes:
+    return b'{"message": {"usage": {"output_tokens": %d}}}' % output_tokens
 
 
 def test_an_error_weighs_more_than_an_end_and_an_end_more_than_nothing() -> None:
@@ -20,7 +25,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
     told = [
         end.dispatch(name, data)
         for name, data in (
-            *((b"message_start", b"1"), (b"message_start", b"2"), (b"message_delta", b"0")),
+            *((b"message_start", _start(1)), (b"message_start", _start(2)), (b"message_delta", b"0")),
             *((b"message_delta", b"3"), (b"message_delta", b"4")),
             *((b"ping", b""), (None, b""), (b"message_stop", b'{"type": "message_stop"}')),
             (b"error", b'{"error": {"type": "api_error"}}'),
@@ -31,7 +36,7 @@ def test_the_first_error_counts_and_the_first_start_and_the_last_deltas() -> Non
     assert end == StreamEnd(
         complete=True,
         error=ApiError("api_error", raw_type="api_error"),
-        first_event=b"1",
+        first_usage=report_of_start(_start(1)),
         deltas=(b"3", b"4"),
     )
 
@@ -78,13 +83,13 @@ def test_an_end_event_without_data_is_none() -> None:
 def test_where_the_sdk_breaks_nothing_after_it_counts() -> None:
     """An event that cannot be decoded decides before an error and an end that came with or after it."""
     end = StreamEnd()
-    end.dispatch(b"message_start", b"{}")
+    end.dispatch(b"message_start", _start(1))
     end.dispatch(b"message_delta", b"{}")
     end.stop()
     end.fail(ApiError("api_error"))
     end.broke_off(Break.BEFORE_END)
     assert (end.complete, end.error, end.invalid) == (False, None, True)
-    assert (end.first_event, end.deltas) == (b"{}", ())
+    assert (end.first_usage, end.deltas) == (report_of_start(_start(1)), ())
 
 
 def test_of_an_event_that_is_too_long_the_types_count() -> None:

@@ -14,7 +14,7 @@ from anthropic_otel._core.ending import End
 from anthropic_otel._core.headers import ResponseFacts, by_name
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.stream_end import StreamEnd
-from anthropic_otel._core.usage import MAX_COUNT, Usage
+from anthropic_otel._core.usage import MAX_COUNT, Usage, report_of_start
 from core.notes import FACTS, ManualClock, Notes
 
 FULL = {
@@ -40,7 +40,7 @@ def stream(start: dict[str, Any] | None, *deltas: dict[str, Any], stop: dict[str
     first = {"type": "message_start", "message": {"usage": start}}
     return StreamEnd(
         True,
-        first_event=json.dumps(first).encode() if start is not None else None,
+        first_usage=report_of_start(json.dumps(first).encode()) if start is not None else None,
         deltas=tuple(json.dumps({"type": "message_delta", "usage": each}).encode() for each in deltas),
         stop_event=json.dumps(stop).encode() if stop is not None else None,
     )
@@ -167,7 +167,7 @@ def test_the_end_event_of_bedrock_says_it_once_more() -> None:
 @pytest.mark.parametrize("event", [b"", b"{", b"[]", b"7", b'{"message": 7}', b'{"message": {"usage": []}}', b"\xff"])
 def test_an_event_that_is_none_says_nothing(event: bytes) -> None:
     """Whatever a server sends."""
-    assert usage.of_stream(StreamEnd(True, first_event=event, deltas=(event,), stop_event=event)) == ()
+    assert usage.of_stream(StreamEnd(True, first_usage=report_of_start(event), deltas=(event,), stop_event=event)) == ()
 
 
 def test_the_headers_of_bedrock_tell_it() -> None:

@@ -3,7 +3,8 @@
 `event_stream` and `aws_event_stream` split the bytes of a stream into events.
 
 Rule: an event counts when it is dispatched, as in the SDK: an SSE event at its blank line, a frame of AWS at its last
-byte. While a stream runs, the JSON of an event is parsed here only if its name does not tell its type, or is `error`.
+byte. While a stream runs, the JSON of an event is parsed here only if its name does not tell its type, if it is
+`error`, and for the usage in `message_start`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from anthropic_otel._core.event_json import (
     member,
 )
 from anthropic_otel._core.semconv import OTHER
+from anthropic_otel._core.usage import Report, report_of_start
 
 MAX_KEPT: Final = 16 * 1024
 """The most bytes that a reader keeps of one event. A longer event is searched for its types as it passes.
@@ -88,8 +90,8 @@ class StreamEnd:
     - `read_to_end`: whether the body was read to its end. Set by the reader's `finish`.
     - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` if not known, as
       for an empty body. Set by the reader's `finish`.
-    - `first_event`: the JSON of the first `message_start` that was short enough to be kept (`MAX_KEPT`). Its `usage` is
-      a first count. `None` without one.
+    - `first_usage`: the usage in the first `message_start` that was short enough to be kept (`MAX_KEPT`), a first count.
+      `None` without one. It is parsed when the event comes: an open stream would keep its text.
     - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events that were short enough to be kept. The last has
       the final `usage`. Empty if it was found here that the SDK stopped at an event before the end event.
     - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
@@ -106,7 +108,7 @@ class StreamEnd:
     unchecked: bool = field(default=False, compare=False)
     read_to_end: bool = False
     is_event_stream: bool | None = None
-    first_event: bytes | None = None
+    first_usage: Report | None = None
     deltas: tuple[bytes, ...] = ()
     stop_event: bytes | None = None
     by_names: bool = field(default=False, compare=False)
@@ -128,8 +130,8 @@ class StreamEnd:
             return self.stop()
         if name == MESSAGE_DELTA:
             self.deltas = (*self.deltas[-MAX_DELTAS + 1 :], data)
-        elif name == MESSAGE_START and self.first_event is None:
-            self.first_event = data
+        elif name == MESSAGE_START and self.first_usage is None:
+            self.first_usage = report_of_start(data)
         return None
 
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:

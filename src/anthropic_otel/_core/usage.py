@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from anthropic_otel._core import headers
 from anthropic_otel._core.event_json import json_object, member
-from anthropic_otel._core.stream_end import StreamEnd
 
 if TYPE_CHECKING:
     from anthropic_otel._core.headers import ResponseFacts
     from anthropic_otel._core.reading import Reading
     from anthropic_otel._core.response import Response
+    from anthropic_otel._core.stream_end import StreamEnd
 
 MAX_COUNT: Final = 2**40
 """The greatest count that is accepted. No request can use so many tokens."""
@@ -57,6 +57,32 @@ class Usage(NamedTuple):
 
 
 NONE: Final[tuple[Usage, ...]] = ()
+
+
+class Report(NamedTuple):
+    """What one `usage` object of the API says: its counts, `None` for one that is missing or not valid.
+
+    `input_tokens` are those without cache reads and writes. `iterations` are the steps of which the usage is made up,
+    unchecked; `None` without a list of them.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_input_tokens: int | None
+    cache_write_input_tokens: int | None
+    thinking_tokens: int | None
+    iterations: list[Any] | None
+
+
+def _report(usage: object) -> Report:
+    fields = _fields(usage)
+    found = fields.get("iterations")
+    return Report._make((*_counts(fields), found if isinstance(found, list) else None))
+
+
+def report_of_start(event: bytes) -> Report:
+    """Returns what the usage in the JSON of a `message_start` says; nothing but `None` for one without usage."""
+    return _report(member(member(json_object(event), "message"), "usage"))
 
 
 def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[Usage, ...], tuple[Usage, ...]]:
@@ -107,17 +133,16 @@ def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     `message_start`, field by field, as in the SDK. Those in the end event of Bedrock replace both. A missing or invalid
     count replaces none.
     """
-    usages = [_fields(member(json_object(delta), "usage")) for delta in end.deltas]
-    if end.first_event is not None:
-        usages.insert(0, _fields(member(member(json_object(end.first_event), "message"), "usage")))
+    reports = [_report(member(json_object(delta), "usage")) for delta in end.deltas]
+    if end.first_usage is not None:
+        reports.insert(0, end.first_usage)
     if end.stop_event is not None:
         metrics = _fields(member(json_object(end.stop_event), "amazon-bedrock-invocationMetrics"))
-        usages.append({name: metrics.get(key) for key, name in _BEDROCK_METRICS.items()})
+        reports.append(_report({name: metrics.get(key) for key, name in _BEDROCK_METRICS.items()}))
     counts, iterations = _NO_COUNTS, None
-    for fields in usages:
-        counts = [old if new is None else new for old, new in zip(counts, _counts(fields), strict=True)]
-        found = fields.get("iterations")
-        iterations = found if isinstance(found, list) else iterations
+    for *told, listed in reports:
+        counts = [old if new is None else new for old, new in zip(counts, told, strict=True)]
+        iterations = iterations if listed is None else listed
     return _usages(counts, iterations)
 
 
