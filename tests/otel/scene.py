@@ -33,11 +33,16 @@ class Scene:
         return self.runtime.begin_call(Invocation(**fields))
 
     def attempt(
-        self, call: Call | None = None, request: RequestFacts = FACTS, *, target: Target | None = None
+        self,
+        call: Call | None = None,
+        request: RequestFacts = FACTS,
+        size: int | None = None,
+        *,
+        target: Target | None = None,
     ) -> Attempt:
         """The first attempt of a send, which is about to begin: of `request`, or of nothing but a `target`."""
         request = request if target is None else RequestFacts(target)
-        send = Send(call or self.runtime.lone_attempts(0), request)
+        send = Send(call or self.runtime.lone_attempts(0), request, size)
         self._sends[send.attempt] = send
         return send.attempt
 

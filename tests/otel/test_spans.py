@@ -273,7 +273,7 @@ def test_what_a_request_and_its_response_say(scene: Scene, telemetry: Telemetry)
         b"server-timing": b"x-originResponse;dur=250",
         **SECRETS,
     }
-    scene.answer(scene.attempt(request=replace(FACTS, proxy="proxy.test:3128", size=7)), headers=headers)
+    scene.answer(scene.attempt(request=replace(FACTS, proxy="proxy.test:3128"), size=7), headers=headers)
     [span] = telemetry.attempts
     assert attributes(span) == {
         **START,

@@ -25,7 +25,7 @@ from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.raw_response import version_of
-from anthropic_otel._core.request import RequestFacts
+from anthropic_otel._core.request import RequestFacts, shared_facts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.send import AttemptSource, Send
 from anthropic_otel._core.timeline import starts_request
@@ -58,7 +58,9 @@ class HookedSend(Send):
 
     __slots__ = ("_created_in", "_redirect", "_watched", "app_trace")
 
-    def __init__(self, source: AttemptSource, facts: RequestFacts, app_trace: Callable[..., Any] | None) -> None:
+    def __init__(
+        self, source: AttemptSource, facts: RequestFacts, size: int | None, app_trace: Callable[..., Any] | None
+    ) -> None:
         self.app_trace = app_trace
         self._redirect: tuple[RawHeaders, int] | None = None
         """The headers of a redirect that may still be followed, and when it came. `None` without one."""
@@ -66,7 +68,7 @@ class HookedSend(Send):
         """Whether the wrapper of the body ends the attempt, or the attempt has ended as a stream in memory."""
         self._created_in = fork_generation()
         # Last: `__del__` also runs after an interrupted `__init__`.
-        super().__init__(source, facts)
+        super().__init__(source, facts, size)
 
     @guarded(None)
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
@@ -184,14 +186,13 @@ class Hooks:
             return None
         names = messages.names_of(request)
         source = self._runtime.lone_attempts(messages.retry_count_of(request, names))
-        facts = RequestFacts(
+        facts = shared_facts(
             messages.target_of_request(request),
             models.model_of(request),
             models.stream_of(request),
             _proxy_of(request),
-            messages.size_of(request),
         )
-        hooked = HookedSend(source, facts, app_trace)
+        hooked = HookedSend(source, facts, messages.size_of(request), app_trace)
         messages.set_headers(request, names, hooked.attempt.recorder.headers)
         # The hook returns before the send, so the attempt's context must not stay attached.
         hooked.attempt.recorder.send_finished(None)

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from anthropic_otel._adapters import messages, models, transports
@@ -46,7 +47,7 @@ from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.sending import Origin, Sending, current_sending
 from anthropic_otel._adapters.wiring import Wiring
 from anthropic_otel._core.guard import report
-from anthropic_otel._core.request import RequestFacts
+from anthropic_otel._core.request import shared_facts
 from anthropic_otel._core.send import AttemptSource
 from anthropic_otel._core.target import Target
 
@@ -214,16 +215,16 @@ def _begin(
         # Nothing of the SDK's call is current here, but the SDK has put the context of its span on the request.
         trace_context = messages.trace_context_of(request, names)
     proxy, emits_events = transports.facts_of(http_client, request.url)
-    facts = RequestFacts(
+    facts = shared_facts(
         target,
         model,
         stream,
         proxy,
-        messages.size_of(request),
         # Only the auth flow of the SDK fetches credentials within the send.
         auth is not None and type(auth).__module__.partition(".")[0] == "anthropic",
         emits_events and origin.phases,
         retry_count,
-        trace_context,
     )
-    return Sending(source, facts, request, names, origin, http_client, asynchronous)
+    if trace_context is not None:
+        facts = replace(facts, trace_context=trace_context)
+    return Sending(source, facts, messages.size_of(request), request, names, origin, http_client, asynchronous)

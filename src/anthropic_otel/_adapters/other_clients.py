@@ -29,8 +29,8 @@ class AttemptsElsewhere:
         self._call: Final = call
         self._stream: Final = models.stream_of(request)
 
-    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
-        attempt = self._call.begin_attempt(request, by_transport=by_transport)
+    def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
+        attempt = self._call.begin_attempt(request, size, by_transport=by_transport)
         invocation = self._call.invocation
         stream = invocation.stream if self._stream is None else self._stream
         attempt.invocation = replace(invocation, provider=provider_of(request.target), stream=stream)

@@ -42,7 +42,7 @@ def is_recorded_for_app() -> bool:
 class Sending(Send):
     """One recorded send. No method raises an error of its own.
 
-    Creating it begins the first attempt, by `source` with `facts`. It adds the headers of that attempt's recorder to
+    Creating it begins the first attempt, by `source` with `facts` and `size`. It adds the headers of that attempt's recorder to
     the request, and a `trace` function if phases are recorded, and becomes the current send. `returned` or `raised`
     must be called at its end. An interrupt while it is created, such as a `KeyboardInterrupt`, ends the attempt and is
     raised.
@@ -69,6 +69,7 @@ class Sending(Send):
         self,
         source: AttemptSource,
         facts: RequestFacts,
+        size: int | None,
         request: Any,
         names: list[bytes] | None,
         origin: Origin,
@@ -84,7 +85,7 @@ class Sending(Send):
         self._response: Any = None
         self.lent: Lent | None = None
         self._token: Token[Sending | None] | None = None
-        self.attempt = source.begin_attempt(facts)
+        self.attempt = source.begin_attempt(facts, size)
         # Guarded in place, as it runs at every send.
         try:
             try:

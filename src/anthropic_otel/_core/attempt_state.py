@@ -36,6 +36,7 @@ class AttemptState:
     """The facts of one attempt. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
 
     - `request`, `timeline`: the facts of its request, and its phases. `recorder`: records it; set by its source.
+    - `request_size`: the size of its body in bytes, `None` if not known beforehand.
     - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` if not known.
@@ -79,6 +80,7 @@ class AttemptState:
         "recorder",
         "redirected",
         "request",
+        "request_size",
         "response",
         "retries_left",
         "retry",
@@ -102,8 +104,10 @@ class AttemptState:
         retry: Retry | None = None,
         retries_left: int | None = None,
         after_failure: bool = False,
+        request_size: int | None = None,
     ) -> None:
         self.request = request
+        self.request_size = request_size
         self.invocation = invocation
         operation, model = (invocation.operation, invocation.model) if invocation is not None else (None, None)
         self.operation: Final[str] = operation or request.target.operation

@@ -85,7 +85,7 @@ class Call:
 
     # -- its attempts --------------------------------------------------------------------------------------------------
 
-    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
+    def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
 
         `by_transport` and what it raises are as in `AttemptSource`. The undecided failed attempts are reported as
@@ -106,6 +106,7 @@ class Call:
             retry,
             attempts.retries_left(),
             attempts.failed_count > 0 or failing is not None,
+            size,
         )
         if attempts.undecided:
             attempts.decide(AfterFailure.RETRIED, started)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from anthropic_otel._core.semconv import RetrySource
 from anthropic_otel._core.target import Target
 
 
 # No `NamedTuple`: a field of one takes 130 instructions more to read.
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """The facts of a request that are known when it is sent. Not to be changed, but replaced by a copy.
+    """The facts of a request that are known when it is sent, and that many requests have in common.
 
     - `target`: where the request goes.
     - `model`: the model that it asks for, `None` if it is that of its call, or not known.
     - `stream`: whether the app has asked for an event stream, `None` in a call, whose `Invocation` says it, or if not
       known.
     - `proxy`: `host:port` of the proxy that it goes through, `None` without one or if not known.
-    - `size`: the size of its body in bytes, `None` without a body, or if not known beforehand.
     - `fetches_credentials`: whether an auth flow of the SDK may fetch credentials within the send. `False` with event
       hooks.
     - `emits_events`: whether the transport is known to report trace events, and they are read. `False` with event
@@ -34,11 +35,17 @@ class RequestFacts:
     model: str | None = None
     stream: bool | None = None
     proxy: str | None = None
-    size: int | None = None
     fetches_credentials: bool = False
     emits_events: bool = False
     retry_count: int | None = None
     trace_context: Mapping[str, str] | None = None
+
+
+shared_facts: Final = functools.lru_cache(maxsize=128)(RequestFacts)
+"""Makes a `RequestFacts`, or returns the same one as before: each open stream would hold one of 100 bytes.
+
+Not for one with a `trace_context`, which no other request has.
+"""
 
 
 @dataclass(slots=True)

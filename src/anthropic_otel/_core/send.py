@@ -33,8 +33,10 @@ from anthropic_otel._core.timeline import starts_request
 class AttemptSource(Protocol):
     """Begins the attempts of a send. For a send of a call that is mostly the call, without one `LoneAttempts`."""
 
-    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
-        """Begins and returns the next attempt. `by_transport` is whether a transport below the client sent again.
+    def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
+        """Begins and returns the next attempt. `size` is that of its body in bytes, `None` if not known.
+
+        `by_transport` is whether a transport below the client sent again.
 
         Raises only what interrupts it, such as a `KeyboardInterrupt`; the attempt has ended then.
         """
@@ -55,15 +57,17 @@ class AttemptSource(Protocol):
 class Send:
     """One `send` of an HTTP client. Begins the first attempt for `request`, by `source`, when it is made.
 
+    `size` is that of the request's body in bytes, `None` if not known.
+
     No method raises an error of its own. `attempt` is the attempt that is under way, or the last one. An adapter calls
     `received_whole` of `source` for a response in memory with its whole body.
     """
 
     __slots__ = ("attempt", "source")
 
-    def __init__(self, source: AttemptSource, request: RequestFacts) -> None:
+    def __init__(self, source: AttemptSource, request: RequestFacts, size: int | None = None) -> None:
         self.source = source
-        self.attempt = source.begin_attempt(request)
+        self.attempt = source.begin_attempt(request, size)
 
     def __deepcopy__(self, memo: object) -> Send:
         # A transport of the app may copy the extensions of a request, with our `trace` function.
@@ -109,14 +113,15 @@ class Send:
             last.fail(timeline.failure, timeline.failed_at)
         else:
             last.end(End.READ, timeline.failed_at or timeline.answered_at)
-        self.attempt = self.source.begin_attempt(last.request, by_transport=True)
+        self.attempt = self.source.begin_attempt(last.request, last.request_size, by_transport=True)
 
     def sends_again_after_end(self) -> None:
         """Begins another attempt, which the transport sends by itself, though the last one has ended.
 
         Only for event hooks, which take an exception below the client for the end of the send.
         """
-        self.attempt = self.source.begin_attempt(self.attempt.request, by_transport=True)
+        last = self.attempt
+        self.attempt = self.source.begin_attempt(last.request, last.request_size, by_transport=True)
 
     def responded(
         self,
@@ -221,7 +226,7 @@ class LoneAttempts:
         """A failed attempt that was taken for the last one. With event hooks another one may follow all the same."""
         self._send_finished = False
 
-    def begin_attempt(self, request: RequestFacts, *, by_transport: bool = False) -> Attempt:
+    def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
         started = self._clock.now()
         failed, self._failed = self._failed, None
         retried, self._decided = failed or self._decided, None
@@ -232,6 +237,7 @@ class LoneAttempts:
             started,
             self._clock.wall(),
             retry=self._retry(retried, started, by_transport),
+            request_size=size,
         )
         if failed is not None:
             failed.recorder.failure_decided(failed, AfterFailure.RETRIED, failed.time_since(started))

@@ -8,7 +8,7 @@ API's own host.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from anthropic_otel._core import semconv
@@ -23,9 +23,9 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 """The methods that the HTTP conventions list. Any other is recorded as `_OTHER`, and as `HTTP` in a span's name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
-    """The destination of a request. Attempts with the same one mostly share it.
+    """The destination of a request. Attempts with the same one mostly share it. It is compared by identity.
 
     - `method`: as it was sent.
     - `operation`: the operation's name, `_OTHER` for a method and path that no operation has. `template`: its path with
@@ -42,7 +42,7 @@ class Target:
     address: str
     port: int
     span_name: str
-    attributes: dict[str, str | int] = field(compare=False)
+    attributes: dict[str, str | int]
 
 
 def target_of(method: str, scheme: str, host: str, port: int | None, path: str) -> Target:

@@ -39,13 +39,12 @@ def start_attempt(tracer: Tracer, attempt: Attempt, parent: Context) -> Span:
 
 
 def _known_at_start(attempt: Attempt) -> dict[str, Any]:
-    request = attempt.request
-    target = request.target
+    target = attempt.request.target
     attributes: dict[str, Any] = {**target.attributes}
     if attempt.operation != target.operation:
         attributes[semconv.OPERATION_NAME] = attempt.operation
-    if request.size is not None:
-        attributes[semconv.HTTP_REQUEST_BODY_SIZE] = request.size
+    if attempt.request_size is not None:
+        attributes[semconv.HTTP_REQUEST_BODY_SIZE] = attempt.request_size
     if attempt.retry is not None:
         _add_retry(attributes, attempt.retry)
     return attributes
