@@ -208,7 +208,7 @@ def test_a_call_lasts_as_long_as_its_body(streaming: Call, clock: ManualClock, n
     attempt.end(End.READ)
     assert streaming.ending.outcome is CallOutcome.SUCCEEDED
     assert streaming.duration == 90
-    assert streaming._open_bodies == []
+    assert streaming._open == []
     assert notes.count("call_ended") == 1
 
 

@@ -42,10 +42,10 @@ def is_recorded_for_app() -> bool:
 class Sending(Send):
     """One recorded send. No method raises an error of its own.
 
-    Creating it begins the first attempt, by `source` with `facts` and `size`. It adds the headers of that attempt's recorder to
-    the request, and a `trace` function if phases are recorded, and becomes the current send. `returned` or `raised`
-    must be called at its end. An interrupt while it is created, such as a `KeyboardInterrupt`, ends the attempt and is
-    raised.
+    Creating it begins the first attempt, by `source` with `facts` and `size`. It adds the headers of that attempt's
+    recorder to the request, and a `trace` function if phases are recorded, and becomes the current send. `returned` or
+    `raised` must be called at its end. An interrupt while it is created, such as a `KeyboardInterrupt`, ends the
+    attempt and is raised.
 
     `names` are as for `messages.set_headers`. `http_client` sends the request; `asynchronous` is whether it is an
     `AsyncClient`.

@@ -14,8 +14,8 @@ from anthropic_otel._core.semconv import AttemptOutcome
 class HeldBody:
     """A body that a call's method returned and that no attempt of the call has, such as an SDK middleware's stream.
 
-    `on_end` is called at the first `end` or `fail`, after the attributes were set; later ones are ignored. Thread-safe.
-    `end` and `fail` never raise.
+    `on_end` is called with it at the first `end` or `fail`, after the attributes were set; later ones are ignored.
+    Thread-safe. `end` and `fail` never raise.
 
     - `outcome`: how the body ended, `None` before.
     - `error_type`, `exception_type`: the call's `error.type` and the name of the exception's class if reading raised
@@ -24,7 +24,7 @@ class HeldBody:
 
     __slots__ = ("_claim", "_on_end", "error_type", "exception_type", "outcome")
 
-    def __init__(self, on_end: Callable[[], None]) -> None:
+    def __init__(self, on_end: Callable[[HeldBody], None]) -> None:
         self._on_end = on_end
         self._claim = Lock()
         self.outcome: AttemptOutcome | None = None
@@ -39,7 +39,7 @@ class HeldBody:
         """
         if self._claim.acquire(blocking=False):
             self.outcome = outcome
-            self._on_end()
+            self._on_end(self)
 
     @guarded(None)
     def fail(self, error: BaseException) -> None:
@@ -52,4 +52,4 @@ class HeldBody:
             self.outcome = AttemptOutcome.FAILED if failed else AttemptOutcome.CANCELLED
             if failed:
                 self.error_type, self.exception_type = call_error_type(error), type_name(error)
-            self._on_end()
+            self._on_end(self)
