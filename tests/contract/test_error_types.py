@@ -13,8 +13,9 @@ import pytest
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import classify, type_name
+from anthropic_otel._core.ending import Ending
 from anthropic_otel._core.errors import body_error_type, call_error_type
-from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, Phase
+from anthropic_otel._core.semconv import API_ERROR_TYPES, OTHER, AttemptOutcome, Phase
 from support.versions import SDK_LIBRARY, TRACES_ITSELF
 
 LIBRARY: Any = importlib.import_module(SDK_LIBRARY)
@@ -120,5 +121,6 @@ def failed_bodies() -> tuple[BaseException, ...]:
 def test_a_body_that_fails_has_the_sdks_word(error: BaseException) -> None:
     """The call's word follows from the cause and the exception's class, as the exception itself is not kept."""
     attempt = Attempt.__new__(Attempt)
-    attempt.cause, attempt.exception_type = classify(error, phase=Phase.RECEIVE), type_name(error)
+    cause = classify(error, phase=Phase.RECEIVE)
+    attempt.ending = Ending(AttemptOutcome.FAILED, cause=cause, exception_type=type_name(error))
     assert body_error_type(attempt) == their_word(error)

@@ -12,9 +12,10 @@ import pytest
 
 from anthropic_otel._core.attempt import Attempt
 from anthropic_otel._core.cause import Cause
+from anthropic_otel._core.ending import Ending
 from anthropic_otel._core.errors import body_error_type, call_error_type, is_of_an_event
 from anthropic_otel._core.event_json import ApiError
-from anthropic_otel._core.semconv import API_ERROR_TYPES, NetworkCause
+from anthropic_otel._core.semconv import API_ERROR_TYPES, AttemptOutcome, NetworkCause
 
 
 def sdk_error(name: str, *bases: type, **attributes: object) -> BaseException:
@@ -85,7 +86,7 @@ def test_a_type_that_is_not_documented_is_not_passed_on(status: object, kind: ob
 @pytest.mark.parametrize("cause", [cause for cause in NetworkCause if cause is not NetworkCause.APP_EXCEPTION])
 def test_each_cause_of_a_body_is_a_word_of_the_sdks(attempt: Attempt, cause: NetworkCause) -> None:
     """The app meets the raw exception of the HTTP library; the SDK's span has one of four words."""
-    attempt.cause = Cause(cause, None, None)
+    attempt.ending = Ending(AttemptOutcome.FAILED, cause=Cause(cause, None, None))
     expected = {
         NetworkCause.READ_TIMEOUT: "client_timeout_error",
         NetworkCause.WRITE_TIMEOUT: "client_timeout_error",
@@ -107,21 +108,22 @@ def test_each_cause_of_a_body_is_a_word_of_the_sdks(attempt: Attempt, cause: Net
 )
 def test_what_the_app_raised_has_the_word_of_its_type(attempt: Attempt, raised: str, word: str) -> None:
     """An HTTP library may have made one of its own of it."""
-    attempt.cause, attempt.exception_type = Cause(NetworkCause.APP_EXCEPTION, None, None), raised
+    cause = Cause(NetworkCause.APP_EXCEPTION, None, None)
+    attempt.ending = Ending(AttemptOutcome.FAILED, cause=cause, exception_type=raised)
     assert body_error_type(attempt) == word
 
 
 def test_an_error_event_has_its_type(attempt: Attempt) -> None:
     """And what has none is `_OTHER`."""
-    attempt.error_type = "overloaded_error"
+    attempt.ending = Ending(AttemptOutcome.FAILED, "overloaded_error")
     assert body_error_type(attempt) == "overloaded_error"
-    attempt.error_type = None
+    attempt.ending = Ending(AttemptOutcome.FAILED)
     assert body_error_type(attempt) == "_OTHER"
 
 
 def test_an_error_event_without_a_type_is_an_error_of_the_client(attempt: Attempt) -> None:
     """The SDK's error has no type then, and no status of its own."""
-    attempt.error_type, attempt.api_error = "_OTHER", ApiError("_OTHER")
+    attempt.ending, attempt.api_error = Ending(AttemptOutcome.FAILED, "_OTHER"), ApiError("_OTHER")
     assert body_error_type(attempt) == "client_error"
     attempt.api_error = ApiError("_OTHER", raw_type="brand_new_error")
     assert body_error_type(attempt) == "_OTHER"

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import callers, http_body, messages, models, sending, transports
 from anthropic_otel._adapters.trace_functions import chained, sender_of
-from anthropic_otel._core.ending import Broken, End
+from anthropic_otel._core.ending import Broken, End, FailedSend
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RawHeaders
@@ -91,7 +91,7 @@ class HookedSend(Send):
             return
         if self._redirect is not None and name.endswith("receive_response_body.failed"):
             # It is not followed, so that its headers count.
-            self.attempt.broken = Broken.HOP
+            self.attempt.failed_send = FailedSend(Broken.HOP)
             self.attempt.recorder.send_finished(self._redirect[0])
         # If the app leaves a stream early, the closing of the body ends the attempt.
         if not isinstance(error, GeneratorExit) and not _is_kept(name, error):

@@ -16,6 +16,7 @@ from anthropic_otel._adapters.inner_send import InnerSend
 from anthropic_otel._adapters.patches import Function
 from anthropic_otel._adapters.trace_functions import Lent, app_trace_of, chained, take_off
 from anthropic_otel._core.cause_app import is_of_authentication
+from anthropic_otel._core.ending import FailedSend
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
@@ -213,7 +214,8 @@ class Sending(Send):
         sent = messages.request_of_auth_flow(error)
         own = sent is None or self._is_own(sent)
         answer = messages.answer_to_auth_flow(error) if own else None
-        response, attempt.broken = messages.broken_response(error)
+        known = attempt.failed_send = FailedSend()
+        response, known.broken = messages.broken_response(error)
         if attempt.status is None and attempt.timeline.received is None:
             # There may have been a response all the same: a transport without trace events, as aiohttp's, hides it.
             response = response or answer
@@ -225,11 +227,11 @@ class Sending(Send):
         if not own or (answer is None and is_of_authentication(error)):
             attempt.timeline.was_fetching_credentials()
         else:
-            attempt.redirected = messages.was_redirected(error)
+            known.redirected = messages.was_redirected(error)
         # The libraries keep the failed request on the exception. It may be the one after a redirect.
         last = getattr(error, "_request", None)
         self._ended_at(last)
-        attempt.client_closed = getattr(self._http_client, "is_closed", False) is True
+        known.client_closed = getattr(self._http_client, "is_closed", False) is True
         if last is not None and self.lent is not None:
             take_off(last, *self.lent)
 

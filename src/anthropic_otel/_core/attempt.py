@@ -6,7 +6,7 @@ What comes first wins; later ends are ignored. After its end it does not change;
 
 from __future__ import annotations
 
-from anthropic_otel._core import ending, headers, retrying, usage
+from anthropic_otel._core import ending, headers, usage
 from anthropic_otel._core.attempt_state import AttemptState
 from anthropic_otel._core.content import expected_of
 from anthropic_otel._core.ending import End, Ending
@@ -14,7 +14,7 @@ from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.reading import Reading
 from anthropic_otel._core.response import Response
-from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase
+from anthropic_otel._core.semconv import NetworkCause, Phase
 
 
 class Attempt(AttemptState):
@@ -38,7 +38,7 @@ class Attempt(AttemptState):
         which the API's error is taken, and whether a 2xx is an answer; `None` for an open response. Enters the phase
         `RECEIVE` and does not end the attempt. Ignored after its end.
         """
-        if self.outcome is not None:
+        if self.ending is not ending.NOT_ENDED:
             return
         # Guarded in place, as it runs at every call.
         try:
@@ -119,18 +119,14 @@ class Attempt(AttemptState):
             try:
                 self._conclude(how, self.timeline.clock.now() if at is None else at)
             finally:
-                if self.outcome is None:
+                if self.ending is ending.NOT_ENDED:
                     self._take_ending(ending.UNKNOWN)
                 try:
-                    if self.outcome is AttemptOutcome.FAILED:
-                        self.retry_stop = retrying.stop_reason(self)
+                    self.recorder.end(self)
+                    if self.is_message and (told := usage.of_ended(self.reading, self.response)):
+                        self.take_usage(told)
                 finally:
-                    try:
-                        self.recorder.end(self)
-                        if self.is_message and (told := usage.of_ended(self.reading, self.response)):
-                            self.take_usage(told)
-                    finally:
-                        owner.attempt_ended(self)
+                    owner.attempt_ended(self)
         except Exception as error:
             report("Attempt.end", error)
 
@@ -155,7 +151,7 @@ class Attempt(AttemptState):
         end = ending.of_end(self, how) if isinstance(how, End) else ending.of_exception(self, how, failure)
         if end is ending.COMPLETED:
             # Nothing else is to be set.
-            self.outcome = end.outcome
+            self.ending = end
         else:
             self._take_ending(end)
 
@@ -172,15 +168,13 @@ class Attempt(AttemptState):
             self._take_response(status, headers.by_name(pairs), version, None)
 
     def _take_ending(self, end: Ending) -> None:
-        self.cause, self.exception_type, self.exception_base = end.cause, end.exception_type, end.exception_base
         self.api_error = end.api_error or self.api_error
         if end.of_earlier_hop:
             self.begin_hop()
         if end.phase is not None:
             self.timeline.phase = end.phase
         self.timeline.waited_for_pool = end.error_type == NetworkCause.POOL_TIMEOUT.value
-        self.error_type = end.error_type
-        self.outcome = end.outcome
+        self.ending = end
 
     # -- after its end -------------------------------------------------------------------------------------------------
 
@@ -190,7 +184,7 @@ class Attempt(AttemptState):
         Does nothing before the attempt's end, without `tokens`, or if it does not ask for a message. Not for several
         threads at once.
         """
-        if not tokens or self.outcome is None or not self.is_message:
+        if not tokens or self.ending is ending.NOT_ENDED or not self.is_message:
             return
         if self._used:
             tokens, self._used = usage.compared(self._used, tokens)

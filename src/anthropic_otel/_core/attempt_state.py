@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from anthropic_otel._core import headers, usage
+from anthropic_otel._core import headers, retrying, usage
+from anthropic_otel._core.ending import NO_FAILED_SEND, NOT_ENDED
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import AttemptOutcome, Phase, RetryStop
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from anthropic_otel._core.attempt import Attempt
     from anthropic_otel._core.cause import Cause
     from anthropic_otel._core.clock import Clock
-    from anthropic_otel._core.ending import Broken
     from anthropic_otel._core.event_json import ApiError
     from anthropic_otel._core.invocation import Invocation
     from anthropic_otel._core.reading import Reading
@@ -46,14 +46,9 @@ class AttemptState:
       with the provider and the kind of reply of that.
     - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.
     - `status`, `response`: of the response to its last hop; `None` without one, and again once a redirect is followed.
-    - `outcome`: how it ended, `None` until then. `duration`: from `started` to the end, 0 until then.
-    - `error_type`, `cause`, `exception_type`: as in `ending.Ending`; `None` if it did not fail.
-    - `exception_base`: as there, but only set if it failed with an exception: it would cost every attempt something.
+    - `ending`: how it ended, `NOT_ENDED` until then. `duration`: from `started` to the end, 0 until then.
     - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
-    - `retry_stop`: why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail.
-    - `redirected`: whether a redirect had come before the send failed; `False` if not known.
-    - `broken`: which response of its send broke, `None` if none is known to have.
-    - `client_closed`: whether the app had closed the HTTP client when the send failed.
+    - `failed_send`: what is known of its send if that has failed.
     - `owner`: what has begun it. Its `attempt_ended` is called once, and then it is forgotten.
     """
 
@@ -64,34 +59,25 @@ class AttemptState:
         "_used",
         "after_failure",
         "api_error",
-        "broken",
-        "cause",
-        "client_closed",
         "duration",
-        "error_type",
-        "exception_base",
-        "exception_type",
+        "ending",
+        "failed_send",
         "invocation",
         "is_message",
         "model",
         "operation",
-        "outcome",
         "reading",
         "recorder",
-        "redirected",
         "request",
         "request_size",
         "response",
         "retries_left",
         "retry",
-        "retry_stop",
         "started",
         "status",
         "timeline",
         "wall",
     )
-
-    exception_base: str | None
 
     def __init__(
         self,
@@ -124,14 +110,9 @@ class AttemptState:
         """How its body is read; `None` unless `begin_body` was called."""
         self.status: int | None = None
         self.response: Response | None = None
-        self.outcome: AttemptOutcome | None = None
-        self.error_type: str | None = None
+        self.ending = NOT_ENDED
+        self.failed_send = NO_FAILED_SEND
         self.api_error: ApiError | None = None
-        self.cause: Cause | None = None
-        self.client_closed = self.redirected = False
-        self.broken: Broken | None = None
-        self.exception_type: str | None = None
-        self.retry_stop: RetryStop | None = None
         self.duration = 0
         self._used = usage.NONE
         self._parsing = False
@@ -141,8 +122,33 @@ class AttemptState:
 
     @property
     def ended(self) -> bool:
-        """Whether the attempt has ended: its `outcome` is set."""
-        return self.outcome is not None
+        """Whether the attempt has ended: its `ending` is set."""
+        return self.ending is not NOT_ENDED
+
+    @property
+    def outcome(self) -> AttemptOutcome | None:
+        """The outcome of its `ending`, `None` until it has ended."""
+        return self.ending.outcome
+
+    @property
+    def error_type(self) -> str | None:
+        """The `error.type` of its `ending`, `None` if it did not fail."""
+        return self.ending.error_type
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause of its `ending`, `None` if it has none."""
+        return self.ending.cause
+
+    @property
+    def exception_type(self) -> str | None:
+        """The class of the exception of its `ending`, `None` if it did not fail with one."""
+        return self.ending.exception_type
+
+    @property
+    def retry_stop(self) -> RetryStop | None:
+        """Why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail."""
+        return retrying.stop_reason(self) if self.ending.outcome is AttemptOutcome.FAILED else None
 
     def time_since(self, now: int) -> int:
         """Returns the nanoseconds from the end of the attempt, which has ended, to `now`, a reading of its clock.

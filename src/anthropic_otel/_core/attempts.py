@@ -56,7 +56,8 @@ class Attempts:
 
         `late` is whether its call had ended before: then all that is done is that a failed one becomes undecided.
         """
-        failed = attempt.outcome is AttemptOutcome.FAILED
+        outcome = attempt.ending.outcome
+        failed = outcome is AttemptOutcome.FAILED
         if failed:
             if attempt.request_id is not None and not late:
                 self._answered_failures = (*self._answered_failures, attempt)[-_MOST_FAILURES:]
@@ -71,7 +72,7 @@ class Attempts:
         if failed:
             self.failed_count += 1
             self._last_failed = attempt
-        elif attempt.outcome is AttemptOutcome.COMPLETED:
+        elif outcome is AttemptOutcome.COMPLETED:
             self.completed = attempt
         self._last_ended = attempt
 

@@ -56,10 +56,29 @@ class Broken(Enum):
     HOP = "one that a further request of the attempt was to follow: a redirect or a demand for credentials"
 
 
+@dataclass(slots=True)
+class FailedSend:
+    """What is known of a send that has failed, beside its exception.
+
+    - `broken`: which response of the send broke, `None` if none is known to have.
+    - `redirected`: whether a redirect had come before it failed; `False` if not known.
+    - `client_closed`: whether the app had closed the HTTP client.
+    """
+
+    broken: Broken | None = None
+    redirected: bool = False
+    client_closed: bool = False
+
+
+NO_FAILED_SEND: Final = FailedSend()
+"""That of an attempt whose send has not failed, or of which nothing is known. Not to be changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The result of an attempt's end, which the attempt then copies into its fields.
+    """How an attempt ended.
 
+    - `outcome`: `None` for one that has not ended.
     - `error_type`: set if `outcome` is `FAILED`, else `None`.
     - `cause`: set if an exception, an incomplete stream or a proxy's refusal decided the `error_type`, else `None`.
     - `exception_type`: the name of the class of the exception that it failed with, also where a status is the
@@ -73,7 +92,7 @@ class Ending:
       after a redirect that was followed.
     """
 
-    outcome: AttemptOutcome
+    outcome: AttemptOutcome | None
     error_type: str | None = None
     cause: Cause | None = None
     exception_type: str | None = None
@@ -83,6 +102,7 @@ class Ending:
     of_earlier_hop: bool = False
 
 
+NOT_ENDED: Final = Ending(None)
 COMPLETED: Final = Ending(AttemptOutcome.COMPLETED)
 """The ending of an attempt whose answer was read to its end, or to the end event of a stream."""
 _CANCELLED: Final = Ending(AttemptOutcome.CANCELLED)
@@ -144,14 +164,14 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
     told = timeline.reused is not None or fetching
     phase = timeline.phase if told else Phase.RECEIVE if answer is not None else None
     cause = _cause(attempt, error, failure, phase)
-    read = attempt.reading is not None or attempt.broken is not None
+    read = attempt.reading is not None or attempt.failed_send.broken is not None
     waited = cause.word is NetworkCause.POOL_TIMEOUT and not (read or is_of_authentication(error))
     # Of a redirect that could not be followed, the status is that of the response that says where to.
     known = status is not None and not is_success(status) and cause.word is not NetworkCause.TOO_MANY_REDIRECTS
     # That of a response that demanded credentials does not count if these could not be fetched, and none does if a
     # further request of the send has waited for a connection in vain.
     followed = waited or (known and (fetching or (not read and _was_followed(attempt, error, cause))))
-    if known and not followed and attempt.broken is not Broken.HOP:
+    if known and not followed and attempt.failed_send.broken is not Broken.HOP:
         # The status says more than the exception that a transport or the client made of it. A hop's that broke itself
         # says nothing.
         return _failed(f"{status}", exception_type=type_name(error))
@@ -206,14 +226,14 @@ def _corrected(attempt: Attempt, cause: Cause) -> Cause:
     That is `protocol_error` if a redirect led to an address that cannot be used, the cause of an earlier failure to
     send the request, and `client_closed` if the app had closed the client. Each replaces only the causes that fit it.
     """
-    if attempt.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
+    if attempt.failed_send.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
         # The server sent the address that cannot be used.
         cause = Cause(NetworkCause.PROTOCOL_ERROR, cause.errno, Phase.RECEIVE)
     send_error = attempt.timeline.send_error
     if cause.word in _ENDED and cause.errno is None and send_error is not None:
         # It was known before that the connection is gone, and of what.
         cause = send_error
-    if attempt.client_closed and cause.word in _GONE:
+    if attempt.failed_send.client_closed and cause.word in _GONE:
         # The app closed the connection, which not every transport's exception says.
         cause = replace(cause, word=NetworkCause.CLIENT_CLOSED)
     return cause

@@ -187,7 +187,7 @@ def body_error_type(attempt: Attempt) -> str:
     """
     if attempt.cause is not None:
         # The SDK does not wrap an exception of the body, and its span goes by the exception's class, or a base of it.
-        return _of_cause(attempt.cause.word, getattr(attempt, "exception_base", None) or attempt.exception_type)
+        return _of_cause(attempt.cause.word, attempt.ending.exception_base or attempt.exception_type)
     end = attempt.reading.end if attempt.reading is not None else None
     read_to_end = end is not None and end.read_to_end
     streamed = attempt.response is not None and attempt.response.is_asked_for_as_stream

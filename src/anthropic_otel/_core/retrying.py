@@ -11,10 +11,10 @@ from anthropic_otel._core.headers import RawHeaders, should_retry
 from anthropic_otel._core.semconv import AttemptOutcome, RetryStop
 
 if TYPE_CHECKING:
-    from anthropic_otel._core.attempt import Attempt
+    from anthropic_otel._core.attempt_state import AttemptState
 
 
-def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
+def headers_for_sdk(attempt: AttemptState) -> RawHeaders | None:
     """Returns the headers of an attempt's response by which the SDK decides on a retry: those of any but a 2xx.
 
     `None` without such a response. Also `None` if the send raised: the SDK knows nothing of a response then, even if
@@ -24,7 +24,7 @@ def headers_for_sdk(attempt: Attempt) -> RawHeaders | None:
     return attempt.response.error_headers if attempt.response is not None and not raised else None
 
 
-def is_retryable(attempt: Attempt) -> bool:
+def is_retryable(attempt: AttemptState) -> bool:
     """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
 
     - Every `Exception` of the send is one, whatever status had come, but those that the SDK raises as they are, as for
@@ -53,7 +53,7 @@ _NOT_RETRIED: Final = frozenset(
 """The SDK raises these as they are. Any other exception of a send it wraps in one of its own, for which it retries."""
 
 
-def stop_reason(attempt: Attempt) -> RetryStop | None:
+def stop_reason(attempt: AttemptState) -> RetryStop | None:
     """Returns why the SDK does not retry after a failed attempt.
 
     `None` if it does retry, without a call, or if it is not known how often the SDK may retry.

@@ -131,7 +131,7 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
             report("OtelAttemptRecorder.send_finished", error)
 
     def end(self, attempt: Attempt) -> None:
-        completed = attempt.outcome is AttemptOutcome.COMPLETED
+        completed = attempt.ending.outcome is AttemptOutcome.COMPLETED
         try:
             try:
                 if self._metrics is not None:

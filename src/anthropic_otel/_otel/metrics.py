@@ -107,15 +107,15 @@ class Metrics:
         Records its duration, and for the event stream of a message the longest gap, and the time to the first chunk if
         one came.
         """
-        outcome, cause, reading = attempt.outcome, attempt.cause, attempt.reading
+        ending, reading = attempt.ending, attempt.reading
         facts = (
             attempt.operation,
             attempt.request.target.address,
             attempt.model,
             attempt.status,
-            attempt.error_type,
-            cause.word.value if cause is not None else None,
-            outcome.value if outcome is not None else None,
+            ending.error_type,
+            ending.cause.word.value if ending.cause is not None else None,
+            ending.outcome.value if ending.outcome is not None else None,
         )
         attributes = self._of_facts.get(facts) or self._of_attempt(facts)
         self._attempt.record(attempt.duration / _SECOND, attributes, exemplar)

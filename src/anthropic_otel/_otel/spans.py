@@ -69,7 +69,7 @@ def end_attempt(span: Span, attempt: Attempt) -> None:
     try:
         if span.is_recording():
             span.set_attributes(_concluded(attempt))
-            if attempt.error_type is not None:
+            if attempt.ending.error_type is not None:
                 # Only the type: an exception's text may quote a URL, a header or what the app sent.
                 span.set_status(Status(_ERROR, attempt.exception_type))
     finally:
@@ -88,7 +88,8 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
             attributes[semconv.ATTEMPT_STATUS_CLASS] = known
         if attempt.response is not None:
             _add_response(attributes, attempt.response)
-    if attempt.error_type is not None:
+    ending = attempt.ending
+    if ending.error_type is not None:
         attributes.update(_failure(attempt_facts(attempt)))
     if attempt.request.proxy is not None:
         # Not at the start: after a redirect it may be another, or none, and no span forgets an attribute.
@@ -105,8 +106,8 @@ def _concluded(attempt: Attempt) -> dict[str, AttributeValue]:
     reading = attempt.reading
     if reading is not None and reading.end is not None:
         _add_stream(attributes, attempt, reading, reading.end)
-    if attempt.outcome is not None:
-        attributes[semconv.ATTEMPT_OUTCOME] = attempt.outcome.value
+    if ending.outcome is not None:
+        attributes[semconv.ATTEMPT_OUTCOME] = ending.outcome.value
     return attributes
 
 

@@ -82,7 +82,8 @@ class Tokens:
         the queue if it is at least 100 long then, unless another thread does that already.
         """
         target, unread = attempt.request.target, self._unread
-        outcome = attempt.outcome.value if attempt.outcome is not None else semconv.OTHER
+        ended = attempt.ending.outcome
+        outcome = ended.value if ended is not None else semconv.OTHER
         provider = attempt.invocation.provider if attempt.invocation is not None else provider_of(target)
         model = usage.model or attempt.model
         if model is not None and len(model) > MAX_LENGTH:
