@@ -93,7 +93,7 @@ class Reading:
         `ends` is told how `body` ends. `encoded` is whether the chunks have a content encoding. Their decoded bytes go
         to `on_decoded`.
         """
-        seconds = self.clock_now
+        seconds, events = self.clock_now, self._events
         try:
             self.asked_at = asked = seconds()
             for chunk in body:
@@ -105,7 +105,6 @@ class Reading:
                 if gap > self._longest:
                     self._lengthen(gap, now)
                 try:
-                    events = self._events
                     if (
                         events is not None
                         and DELTA < chunk < AFTER_DELTA
@@ -115,8 +114,10 @@ class Reading:
                         and CR not in chunk
                     ):
                         events.last = chunk
-                    elif self._is_error(chunk, encoded):
-                        ends.body_erred()
+                    else:
+                        if self._is_error(chunk, encoded):
+                            ends.body_erred()
+                        events = self._events
                 except Exception as error:
                     # A transport of the app yields something else than bytes.
                     report("Reading.watch", error)
@@ -133,7 +134,7 @@ class Reading:
 
     async def watch_async(self, body: AsyncIterable[bytes], ends: BodyEnds, encoded: bool) -> AsyncIterator[bytes]:
         """Does what `watch` does, for an async `body`. Closes the async generator that `body` makes, in this task."""
-        seconds = self.clock_now
+        seconds, events = self.clock_now, self._events
         chunks = body.__aiter__()
         try:
             try:
@@ -145,7 +146,6 @@ class Reading:
                     if gap > self._longest:
                         self._lengthen(gap, now)
                     try:
-                        events = self._events
                         if (
                             events is not None
                             and DELTA < chunk < AFTER_DELTA
@@ -155,8 +155,10 @@ class Reading:
                             and CR not in chunk
                         ):
                             events.last = chunk
-                        elif self._is_error(chunk, encoded):
-                            ends.body_erred()
+                        else:
+                            if self._is_error(chunk, encoded):
+                                ends.body_erred()
+                            events = self._events
                     except Exception as error:
                         report("Reading.watch", error)
                     self.asked_at = None
