@@ -62,7 +62,9 @@ class EventStreamReader(StreamReader[LongEvent]):
             self.last = chunk
             return None
         if len(self._start) < _LONGEST_FIELD:
-            self._start = (self._start + chunk).lstrip(_BLANK)[:_LONGEST_FIELD]
+            start = (self._start + chunk).lstrip(_BLANK)[:_LONGEST_FIELD]
+            # As nearly every stream begins: one text for all that are open.
+            self._start = _FIELDS[0] if start == _FIELDS[0] else start
         return super().feed(_with_newlines(self._without_cut(chunk)) if self._after_cr or CR in chunk else chunk)
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
