@@ -58,7 +58,7 @@ class Broken(Enum):
 
 @dataclass(slots=True)
 class FailedSend:
-    """What is known of a send that has failed, beside its exception.
+    """The facts of a send that has failed, beside its exception.
 
     - `broken`: which response of the send broke, `None` if none is known to have.
     - `redirected`: whether a redirect had come before it failed; `False` if not known.

@@ -90,8 +90,8 @@ class StreamEnd:
     - `read_to_end`: whether the body was read to its end. Set by the reader's `finish`.
     - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` if not known, as
       for an empty body. Set by the reader's `finish`.
-    - `first_usage`: the usage in the first `message_start` that was short enough to be kept (`MAX_KEPT`), a first count.
-      `None` without one. It is parsed when the event comes: an open stream would keep its text.
+    - `first_usage`: the usage in the first `message_start` that was short enough to be kept (`MAX_KEPT`), which is a
+      first count; `None` without one. It is parsed when the event comes: an open stream would keep its text.
     - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events that were short enough to be kept. The last has
       the final `usage`. Empty if it was found here that the SDK stopped at an event before the end event.
     - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
