@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from anthropic_otel._adapters import callers, http_body, messages, models, sending, transports
 from anthropic_otel._adapters.trace_functions import chained, sender_of
-from anthropic_otel._core.ending import Broken, End, FailedSend
+from anthropic_otel._core.ending import End
+from anthropic_otel._core.failed_send import Broken, FailedSend
 from anthropic_otel._core.finalizer import finalize, fork_generation
 from anthropic_otel._core.guard import guarded
 from anthropic_otel._core.headers import RawHeaders

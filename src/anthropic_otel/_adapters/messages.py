@@ -15,7 +15,7 @@ from typing import Any, Final
 from anthropic_otel._core import headers
 from anthropic_otel._core.cause_app import READS, answer_to_authentication
 from anthropic_otel._core.cause_chain import CLIENTS, chain, is_a
-from anthropic_otel._core.ending import Broken
+from anthropic_otel._core.failed_send import Broken
 from anthropic_otel._core.headers import RawHeaders
 from anthropic_otel._core.stack import package_of, stack
 from anthropic_otel._core.target import Target, target_of

@@ -16,7 +16,7 @@ from anthropic_otel._adapters.inner_send import InnerSend
 from anthropic_otel._adapters.patches import Function
 from anthropic_otel._adapters.trace_functions import Lent, app_trace_of, chained, take_off
 from anthropic_otel._core.cause_app import is_of_authentication
-from anthropic_otel._core.ending import FailedSend
+from anthropic_otel._core.failed_send import FailedSend
 from anthropic_otel._core.guard import guarded, report
 from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from anthropic_otel._core import headers, retrying, usage
-from anthropic_otel._core.ending import NO_FAILED_SEND, NOT_ENDED
+from anthropic_otel._core.ending import NOT_ENDED
+from anthropic_otel._core.failed_send import NO_FAILED_SEND
 from anthropic_otel._core.recorder import NO_ATTEMPT_RECORDER, AttemptRecorder
 from anthropic_otel._core.request import RequestFacts, Retry
 from anthropic_otel._core.semconv import AttemptOutcome, Phase, RetryStop

@@ -25,6 +25,7 @@ from anthropic_otel._core.cause import Cause, base_name, classify, type_name
 from anthropic_otel._core.cause_app import answer_to_authentication, is_of_authentication, is_read_in
 from anthropic_otel._core.cause_chain import chain, is_a, replaced
 from anthropic_otel._core.event_json import ApiError
+from anthropic_otel._core.failed_send import Broken
 from anthropic_otel._core.response import is_success
 from anthropic_otel._core.semconv import (
     INVALID_EVENT,
@@ -47,31 +48,6 @@ class End(Enum):
     CLOSED = "the body was closed or dropped before its end"
     UNDECODED = "the body was closed because the SDK could not take an event of it"
     LOST = "the request was garbage-collected and no end was observed (event hooks only)"
-
-
-class Broken(Enum):
-    """Which response a send was handling when it raised, because its body broke or no next request could be made."""
-
-    ANSWER = "the last one, whose status decides as if the send had returned it"
-    HOP = "one that a further request of the attempt was to follow: a redirect or a demand for credentials"
-
-
-@dataclass(slots=True)
-class FailedSend:
-    """The facts of a send that has failed, beside its exception.
-
-    - `broken`: which response of the send broke, `None` if none is known to have.
-    - `redirected`: whether a redirect had come before it failed; `False` if not known.
-    - `client_closed`: whether the app had closed the HTTP client.
-    """
-
-    broken: Broken | None = None
-    redirected: bool = False
-    client_closed: bool = False
-
-
-NO_FAILED_SEND: Final = FailedSend()
-"""That of an attempt whose send has not failed, or of which nothing is known. Not to be changed."""
 
 
 @dataclass(frozen=True, slots=True)
