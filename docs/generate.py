@@ -64,11 +64,11 @@ A closed list. If several words fit, the first one in this list is recorded:
 4. `invalid_event`: the SDK could not take an event of a stream: it cannot be decoded, or the SDK can make no message of
    it, as of a part of a block that has not begun. Look for a proxy or gateway that changes or translates events. Not
    where the body is no event stream at all, neither by its content type nor by its first bytes;
-5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML, JSON that the SDK cannot parse, or an object
-   with nothing of what the operation returns, such as a gateway's `{{"code": 401}}`. Check the base URL, and look for a
-   captive portal or a gateway's own page. A response of `with_raw_response` is parsed by the app, after the call: if it
-   begins and ends as an answer does, its attempt is completed and the call has succeeded, whatever `parse()` raises
-   then. So it is with a body that the app reads by itself;
+5. `unexpected_content`: a 2xx that is no answer, such as a page of HTML, JSON that the SDK cannot parse or that is no
+   object, or an object with nothing of what the operation returns, such as a gateway's `{{"code": 401}}`. Check the
+   base URL, and look for a captive portal or a gateway's own page. A response of `with_raw_response` is parsed by the
+   app, after the call: if it begins and ends as an answer does, its attempt is completed and the call has succeeded,
+   whatever `parse()` raises then. So it is with a body that the app reads by itself;
 6. `incomplete_stream`, from the table below.
 
 """

@@ -297,7 +297,7 @@ def test_a_status_without_a_body_is_an_answer(runtime: Runtime, status: int) -> 
         (b'{"type": "error", "error": {"type": "overloaded_error"}}', "unexpected_content", "overloaded_error"),
         (b' {"error": "no channel"}', "unexpected_content", None),
         (b'{"data": [{"type": "error"}]}', None, None),
-        (b"[]", None, None),
+        (b"[]", "unexpected_content", None),
     ],
 )
 def test_an_error_is_no_answer_to_another_operation(

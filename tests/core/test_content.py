@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from anthropic_otel._core.content import CONTENT, Content, Expected, content_of, expected_of, is_json, is_message
+from anthropic_otel._core.content import CONTENT, Content, Expected, content_of, expected_of, is_message, is_object
 from support.operations import NAMES
 
 
@@ -66,20 +66,26 @@ def test_a_response_without_a_content_type_is_unknown() -> None:
     assert content_of({}) is Content.UNKNOWN
 
 
+@pytest.mark.parametrize("start", [b"{", b" \r\n\t{", b"\xef\xbb\xbf{"])
+@pytest.mark.parametrize("content", [Content.JSON, Content.UNKNOWN])
+def test_a_body_may_be_an_object_by_its_first_byte(content: Content, start: bytes) -> None:
+    """Every JSON object begins with a brace, after blanks and a byte order mark."""
+    assert is_object(content, start)
+
+
 @pytest.mark.parametrize(
-    "start", [b"{", b"[", b'"', b"-1", b"0", b"true", b"false", b"null", b" \r\n\t{", b"\xef\xbb\xbf{"]
+    "start", [b"", b" \n", b"<", b"x", b"event: ping", b"\x1f\x8b", b"[", b'"', b"-1", b"0", b"true", b"false", b"null"]
 )
 @pytest.mark.parametrize("content", [Content.JSON, Content.UNKNOWN])
-def test_a_body_may_be_json_by_its_first_byte(content: Content, start: bytes) -> None:
-    """Every JSON value begins with one of a few bytes, after blanks and a byte order mark."""
-    assert is_json(content, start)
+def test_another_body_is_no_object(content: Content, start: bytes) -> None:
+    """An empty body, a page, text and any other JSON are no object, whatever their content type says."""
+    assert not is_object(content, start)
 
 
-@pytest.mark.parametrize("start", [b"", b" \n", b"<", b"x", b"event: ping", b"\x1f\x8b"])
-@pytest.mark.parametrize("content", [Content.JSON, Content.UNKNOWN])
-def test_another_body_is_no_json(content: Content, start: bytes) -> None:
-    """An empty body, a page and text are no JSON, whatever their content type says."""
-    assert not is_json(content, start)
+def test_only_an_operation_that_may_have_nothing_is_answered_by_null() -> None:
+    """`null` is what a poll returns while there is no work, and for any other operation it is no answer."""
+    assert is_object(Content.JSON, b" null", or_null=True)
+    assert not is_object(Content.JSON, b"[]", or_null=True)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_another_body_is_no_json(content: Content, start: bytes) -> None:
 )
 def test_the_content_type_is_asked_first(content: Content, start: bytes | None, answer: bool) -> None:
     """A page is no JSON by its type alone, an event stream none by its bytes, and what nobody saw is not judged."""
-    assert is_json(content, start) is answer
+    assert is_object(content, start) is answer
 
 
 _ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
@@ -109,10 +115,10 @@ def test_json_is_recognized_in_each_encoding_that_parsers_detect(encoding: str, 
     message = ' {"content": []}\n'.encode(encoding)
     assert json.loads(message) == {"content": []}
     assert is_message(message, whole=whole, has_content=CONTENT in message)
-    assert is_json(Content.JSON, message)
+    assert is_object(Content.JSON, message)
     error = '{"error": {}, "content": []}'.encode(encoding)
     assert not is_message(error, whole=whole, has_content=True)
-    assert not is_json(Content.JSON, "<html>".encode(encoding))
+    assert not is_object(Content.JSON, "<html>".encode(encoding))
 
 
 def test_a_zero_in_utf_8_makes_no_other_encoding_of_it() -> None:
@@ -124,4 +130,4 @@ def test_a_body_that_is_no_text_at_all_is_no_message() -> None:
     """Zeros and marks without anything that can be decoded raise nothing."""
     for body in (b"\0", b"\0\0\0\0", b"\xff\xfe", b"\xfe\xff\xd8", b"\xff\xfe\0\0\xff"):
         assert not is_message(body, whole=True, has_content=True)
-        assert not is_json(Content.JSON, body)
+        assert not is_object(Content.JSON, body)

@@ -91,6 +91,33 @@ async def _awaited(page: Any) -> Any:
     return await page
 
 
+@pytest.mark.parametrize("body", [b"[]", b"3", b"null"])
+@pytest.mark.parametrize("raw", [False, True])
+def test_json_that_is_no_object_answers_no_operation(
+    stack: Stack, sim: Simulator, driver: Driver, captured: Captured, body: bytes, raw: bool
+) -> None:
+    """The SDK returns a list, a number or `null` as the reply: the app has nothing of what it asked for."""
+    app = app_of(stack, sim, driver, Reply(body=body))
+    request = {name: value for name, value in _request().items() if name != "max_tokens"}
+    messages = app.client.messages
+    messages = messages if hasattr(messages, "count_tokens") else app.client.beta.messages
+    driver((messages.with_raw_response if raw else messages).count_tokens(**request))
+    [call] = captured.calls
+    assert [(each.outcome, each.error_type) for each in call.attempts] == [("failed", "unexpected_content")]
+    assert (call.outcome, call.error_type) == ("failed", "unexpected_content")
+    app.close()
+
+
+def test_null_is_an_answer_to_a_poll(stack: Stack, sim: Simulator, driver: Driver, captured: Captured) -> None:
+    """A worker that polls while there is no work for it gets `null`, and nothing has failed."""
+    app = app_of(stack, sim, driver, Reply(body=b"null"))
+    driver(app.client.get("/v1/environments/env_1/work/poll", cast_to=object))
+    [call] = captured.calls
+    assert (call.operation, call.outcome) == ("environments.work.poll", "succeeded")
+    assert [each.outcome for each in call.attempts] == ["completed"]
+    app.close()
+
+
 def test_what_no_output_can_be_parsed_of_is_no_answer(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:

@@ -22,9 +22,10 @@ from anthropic_otel._core.semconv import OTHER
 class Expected(Enum):
     """What a 2xx response to a request has to contain."""
 
-    JSON = "a JSON value"
+    JSON = "a JSON object"
+    JSON_OR_NULL = "a JSON object, or null for nothing"
     JSON_LINES = "JSON objects, each on a line of its own"
-    JSON_OR_EVENT_STREAM = "a JSON value or an event stream, it is not known which"
+    JSON_OR_EVENT_STREAM = "a JSON object or an event stream, it is not known which"
     EVENT_STREAM = "an event stream"
     ANYTHING = "whatever the server sends: a file, or what an unknown operation returns"
 
@@ -45,13 +46,14 @@ _COMMON: Final = {
     b"text/event-stream": Content.SSE,
     b"text/event-stream; charset=utf-8": Content.SSE,
 }
-_JSON_STARTS: Final = frozenset(b'{["-0123456789tfn')
 _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _BLANK_OR_ZERO: Final = _BLANK + b"\0"
 _FILES: Final = ("download", "content")
 """The last parts of the names of operations that return a file."""
 _LINES: Final = "results"
 """The last part of the names of operations that return lines of JSON. The SDK asks for these as for a stream."""
+_OFFERED: Final = "poll"
+"""The last part of the name of the operation that returns `null` where there is nothing to offer."""
 _STREAMED: Final = ("create", "stream")
 """The last parts of the names of all operations that return an event stream if one is asked for, and of some others."""
 
@@ -74,6 +76,8 @@ def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
         return Expected.ANYTHING
     if last == _LINES:
         return Expected.JSON_LINES
+    if last == _OFFERED:
+        return Expected.JSON_OR_NULL
     if stream:
         return Expected.EVENT_STREAM if last in _STREAMED else Expected.ANYTHING
     return Expected.JSON if stream is False else Expected.JSON_OR_EVENT_STREAM
@@ -98,18 +102,20 @@ def content_of(headers: RawHeaders) -> Content:
     return Content.JSON if b"json" in media_type.partition(b";")[0] else Content.UNKNOWN
 
 
-def is_json(content: Content, start: bytes | None) -> bool:
-    """Returns whether a body may be JSON: its content type is not HTML, and JSON can begin with its first character.
+def is_object(content: Content, start: bytes | None, *, or_null: bool = False) -> bool:
+    """Returns whether a body may be a JSON object: its content type is not HTML, and its first character is `{`.
 
-    Blanks and a byte order mark before it are skipped; UTF-16 and UTF-32 are decoded. `start` is the beginning of the
-    body: `b""` for an empty one, which is no JSON; `None` if it could not be seen, so that only HTML is not.
+    So may one that begins as `null`, if it may be that too (`or_null`). Blanks and a byte order mark before it are
+    skipped; UTF-16 and UTF-32 are decoded. `start` is the beginning of the body: `b""` for an empty one, which is no
+    JSON; `None` if it could not be seen, so that only HTML is not. A list, a number or a text is no answer to any
+    operation, though the SDK returns it as if it were one.
     """
     if content is Content.PAGE:
         return False
     if start is None:
         return True
     first = in_utf8(start).lstrip(_BLANK)[:1]
-    return bool(first) and first[0] in _JSON_STARTS
+    return first == b"{" or (or_null and first == b"n")
 
 
 def is_message(body: bytes, whole: bool, has_content: bool) -> bool:

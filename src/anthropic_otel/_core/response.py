@@ -14,8 +14,8 @@ from anthropic_otel._core.content import (
     content_of,
     in_utf8,
     is_error,
-    is_json,
     is_message,
+    is_object,
     is_plain_message,
 )
 from anthropic_otel._core.event_json import ApiError, api_error, error_of_body, error_of_ends
@@ -27,7 +27,7 @@ from anthropic_otel._core.stream_end import StreamEnd
 from anthropic_otel._core.stream_reader import StreamReader
 
 _STREAMS: Final = (Content.SSE, Content.AWS_EVENT_STREAM)
-_JSON: Final = (Expected.JSON, Expected.JSON_LINES, Expected.JSON_OR_EVENT_STREAM)
+_JSON: Final = (Expected.JSON, Expected.JSON_OR_NULL, Expected.JSON_LINES, Expected.JSON_OR_EVENT_STREAM)
 MAX_STATUS: Final = 999
 """The greatest status that is recorded as a number. On HTTP/2 a server may send any, also one of more than 64 bits."""
 _EMPTY: Final = (204, 205)
@@ -98,7 +98,7 @@ class Response(ResponseFacts):
         """
         if not self.is_success:
             return StartAndEnd(_MAX_ERROR)
-        if self._expected is Expected.JSON:
+        if self._expected is Expected.JSON or self._expected is Expected.JSON_OR_NULL:
             return StartOfReply(_MAX_ERROR, CONTENT)
         if self._expected is Expected.JSON_LINES:
             return JsonLines(MAX_START)
@@ -156,7 +156,8 @@ class Response(ResponseFacts):
             self.is_unexpected = not is_message(start + last, whole, has_content)
         elif not may_be_empty:
             broken = self._content in _STREAMS or (self._expected is Expected.JSON_LINES and not has_content)
-            self.is_unexpected = broken or not is_json(self._content, start) or is_error(in_utf8(start))
+            found = is_object(self._content, start, or_null=self._expected is Expected.JSON_OR_NULL)
+            self.is_unexpected = broken or not found or is_error(in_utf8(start))
 
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
         """Returns whether the app asked for an event stream, and the body is none by its first bytes.
