@@ -11,6 +11,7 @@ import json
 import tracemalloc
 from contextlib import suppress
 from typing import Any, Final
+from unittest import mock
 
 import anthropic
 import pytest
@@ -94,6 +95,22 @@ def test_a_model_that_the_apps_client_puts_in_is_the_attempts_model(
     assert json.loads(sim.requests[0].body)["model"] == "claude-of-the-hook"
     assert list(models(recorded, instruments.ATTEMPT_DURATION)) == ["claude-of-the-hook"]
     assert list(models(recorded, instruments.CALL_DURATION)) == [request_of()["model"]]
+
+
+@pytest.mark.any_model
+def test_a_hook_that_the_app_puts_on_its_client_later_counts_from_then_on(sim: Simulator, recorded: Telemetry) -> None:
+    """A client whose first calls were plain sends another model once it has the hook, and the first one without it."""
+
+    def prepare(options: Any) -> Any:
+        options.json_data = {**options.json_data, "model": "claude-of-the-hook"}
+        return options
+
+    with client_of(sim, recorded) as client:
+        client.messages.create(**request_of())
+        with mock.patch.object(client, "_prepare_options", prepare):
+            client.messages.create(**request_of())
+        client.messages.create(**request_of())
+    assert models(recorded, instruments.ATTEMPT_DURATION) == {request_of()["model"]: 2, "claude-of-the-hook": 1}
 
 
 class FallingBack(anthropic.Anthropic):

@@ -1,7 +1,8 @@
 """Makes the `Invocation` of a call from the SDK's client and its request options.
 
-Rule: what is the same for nearly all calls of a client (`_ClientFacts`) is read at its first call, and again only if
-its base URL has become another object, as an app may set one.
+Rule: what is the same for nearly all calls of a client (`_ClientFacts`) is read at its first call. It is read again
+only if the client has more or fewer attributes than then, as when an app puts a method of its own on it, or if its base
+URL has become another object, as an app may set one.
 
 What is private in the SDK is read through `getattr`, with a default for an SDK without it.
 """
@@ -37,16 +38,18 @@ class _ClientFacts:
     called with `ref` when the client is gone.
 
     - `ref`: a weak reference to the client. `base_url`: its base URL.
+    - `attributes`: how many attributes the client itself has.
     - `tracing`: how the SDK traces its calls. `runs_session`: whether the runner of an agent's session has made it.
     - `of_client`: `of_version` with what is known of the client. The invocations of its calls are made of it.
     - `cache`: the invocations that were made for its calls, by `_Key`.
     """
 
-    __slots__ = ("base_url", "cache", "of_client", "ref", "runs_session", "tracing")
+    __slots__ = ("attributes", "base_url", "cache", "of_client", "ref", "runs_session", "tracing")
 
     def __init__(self, client: Any, of_version: Invocation, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
+        self.attributes = len(client.__dict__)
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)
         # A client of Google Cloud may learn its project, and so its URL, by its first call. Its host is empty before.
@@ -91,7 +94,12 @@ class Invocations:
         not name the SDK's method, it also counts as a stream if the body asks for one.
         """
         facts = self._clients.get(id(client))
-        if facts is None or facts.ref() is not client or facts.base_url is not getattr(client, "base_url", None):
+        if (
+            facts is None
+            or facts.ref() is not client
+            or facts.base_url is not getattr(client, "base_url", None)
+            or facts.attributes != len(client.__dict__)
+        ):
             facts = self._client_facts(client)
         # Not by attribute, for which pydantic's classes take five times as long.
         fields: Mapping[str, Any] = getattr(options, "__dict__", NO_FIELDS)
@@ -209,9 +217,11 @@ def _runs_session(client: Any) -> bool:
 def _has_own(client: Any, *names: str) -> bool:
     """Returns whether the app has replaced any of the SDK's methods with these names, in a subclass or on the client.
 
-    A method counts as replaced if its `__module__` is none of the SDK's. One that the client does not have does not
-    count. `False` on a failure.
+    A method counts as replaced if it is on the client itself, or if its `__module__` is none of the SDK's. One that the
+    client does not have does not count. `False` on a failure.
     """
+    if any(name in client.__dict__ for name in names):
+        return True
     methods = [getattr(client, name, None) for name in names]
     return any(not str(method.__module__).startswith("anthropic.") for method in methods if method is not None)
 
