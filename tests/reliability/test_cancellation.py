@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -33,7 +34,7 @@ from reliability.interrupting import (
 from reliability.sdk_http import httpx
 from support import identities
 from support.apps import request_of
-from support.telemetry import Telemetry
+from support.telemetry import LOGGER, Telemetry
 from support.waiting import collect_garbage
 
 Program = Callable[[Any], Awaitable[Any]]
@@ -285,6 +286,35 @@ def test_an_interrupt_while_a_failed_send_is_looked_at_ends_the_attempt(recorded
             unended += _unended(recorded) - before
     assert looked_at > 0
     assert unended == 0
+
+
+class Interrupting(logging.Handler):
+    """The handler of an app that is interrupted while it writes the first line of a failed attempt."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logging.getLogger(record.name).removeHandler(self)
+        raise Interrupt
+
+
+@TRACED
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("statuses", [(401,), (529, 529), (529, 200)], ids=["failed", "exhausted", "retried"])
+def test_an_interrupt_while_a_line_is_logged_ends_the_call(
+    statuses: tuple[int, ...], options: dict[str, Any], recorded: Telemetry
+) -> None:
+    """To write a line takes longer than all else at the end of a failed call, so an interrupt mostly comes there."""
+    recorded.instrument()
+    client = interrupting.client(Transport(*statuses), **options)
+    logger = logging.getLogger(f"{LOGGER}.attempt")
+    logger.addHandler(handler := Interrupting(logging.INFO if statuses[-1] == 200 else logging.WARNING))
+    try:
+        with pytest.raises(Interrupt):
+            client.messages.create(**request_of())
+    finally:
+        logger.removeHandler(handler)
+    assert _unended(recorded) == 0
+    assert sum(point.count for point in recorded.points(CALL_DURATION)) == 1
+    assert len(recorded.calls) == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -144,9 +144,9 @@ class _Running(RunningCall):
 
         Does the same as `returned`, but there is no raw response to remember.
         """
-        self.leave()
         is_sent_again = False
         try:
+            self.leave()
             is_sent_again = message_threads.sends_again(error)
         finally:
             # Also after an interrupt: a call that does not end is missing in every count.

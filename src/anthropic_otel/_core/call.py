@@ -170,11 +170,14 @@ class Call:
         the guard of `Attempt.end`.
         """
         late = self.ending.outcome is not None
-        self.attempts.ended(attempt, late)
-        if not late:
-            target = attempt.request.target
-            self.operation, self.address, self.port = attempt.operation, target.address, target.port
-        self._body_ended(attempt)
+        try:
+            self.attempts.ended(attempt, late)
+            if not late:
+                target = attempt.request.target
+                self.operation, self.address, self.port = attempt.operation, target.address, target.port
+        finally:
+            # Also after an interrupt, as in the methods below: a call that does not end is missing in every count.
+            self._body_ended(attempt)
 
     # -- its bodies ----------------------------------------------------------------------------------------------------
 
@@ -233,12 +236,14 @@ class Call:
 
     def _method_finished(self, result: object, error: BaseException | None) -> None:
         self._method_done = True
-        self.recorder.method_finished(result, error)
-        if self._unparsed:
-            # Received in another thread meanwhile.
-            self.parsed()
-        if len(self._open) == 1:
-            self._end()
+        try:
+            self.recorder.method_finished(result, error)
+            if self._unparsed:
+                # Received in another thread meanwhile.
+                self.parsed()
+        finally:
+            if len(self._open) == 1:
+                self._end()
 
     def _end(self) -> None:
         try:
@@ -246,8 +251,9 @@ class Call:
         except ValueError:
             # Another thread was faster, or this end has caused another.
             return
-        self.duration, attempts = self._clock.now() - self.started, self.attempts
+        attempts = self.attempts
         try:
+            self.duration = self._clock.now() - self.started
             if self._raised is not None:
                 self.ending = call_ending.of_raised(self._raised, attempts)
             else:
@@ -255,10 +261,12 @@ class Call:
         finally:
             if self.ending is NOT_ENDED:
                 self.ending = CallEnding(CallOutcome.FAILED)
-            self._returned = None
-            attempts.forget()
-            if attempts.undecided:
-                failed = self.ending.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
-                failed = failed and self.ending.own_failure is None
-                attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
-            self.recorder.end(self)
+            try:
+                self._returned = None
+                attempts.forget()
+                if attempts.undecided:
+                    failed = self.ending.outcome in (CallOutcome.FAILED, CallOutcome.EXHAUSTED)
+                    failed = failed and self.ending.own_failure is None
+                    attempts.decide(AfterFailure.CALL_FAILED if failed else AfterFailure.CALL_WENT_ON)
+            finally:
+                self.recorder.end(self)
