@@ -118,6 +118,16 @@ def test_null_is_an_answer_to_a_poll(stack: Stack, sim: Simulator, driver: Drive
     app.close()
 
 
+def test_a_status_without_a_body_is_an_answer(stack: Stack, sim: Simulator, driver: Driver, captured: Captured) -> None:
+    """The SDK makes an empty text of a 204, as a gateway may answer a deletion: nothing has failed."""
+    app = app_of(stack, sim, driver, Reply(204, content_type=None))
+    driver(app.client.beta.messages.batches.delete("msgbatch_1"))
+    [call] = captured.calls
+    assert (call.outcome, call.error_type) == ("succeeded", None)
+    assert [(each.outcome, each.status) for each in call.attempts] == [("completed", 204)]
+    app.close()
+
+
 def test_what_no_output_can_be_parsed_of_is_no_answer(
     stack: Stack, sim: Simulator, driver: Driver, captured: Captured
 ) -> None:

@@ -157,10 +157,11 @@ class Call:
         """Ends the attempts that wait for the SDK to parse their body, as the method is about to return `reply`.
 
         Calls `parsed`, if any waits: with `End.UNPARSED` if `reply` `says_nothing`, or is the body's text although
-        another type was asked for (`is_text`), else with `End.READ`.
+        another type was asked for (`is_text`), else with `End.READ`. The text of a body that may be empty is no sign.
         """
         for attempt, _ in self._unparsed[-1:]:
-            unparsed = is_text or says_nothing(reply, attempt.is_message)
+            is_other = is_text and attempt.response is not None and not attempt.response.may_be_empty
+            unparsed = is_other or says_nothing(reply, attempt.is_message)
             self.parsed(End.UNPARSED if unparsed else End.READ)
 
     def attempt_ended(self, attempt: Attempt) -> None:

@@ -86,6 +86,11 @@ class Response(ResponseFacts):
         return self.is_success and self._expected is Expected.EVENT_STREAM
 
     @property
+    def may_be_empty(self) -> bool:
+        """Whether its status may have no body, and no message was asked for."""
+        return self._status in _EMPTY and not self._of_message
+
+    @property
     def is_to_be_parsed(self) -> bool:
         """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
         return self.is_success and self._expected in _JSON and not self.is_unexpected
@@ -149,12 +154,11 @@ class Response(ResponseFacts):
     def _compare(self, start: bytes | None, last: bytes, whole: bool, has_content: bool) -> None:
         if self._expected is Expected.JSON_OR_EVENT_STREAM and self._content in _STREAMS:
             return
-        may_be_empty = self._status in _EMPTY and not self._of_message
         if start is None:
-            self.is_unexpected = self.is_unexpected or (self._content is Content.PAGE and not may_be_empty)
+            self.is_unexpected = self.is_unexpected or (self._content is Content.PAGE and not self.may_be_empty)
         elif self._of_message:
             self.is_unexpected = not is_message(start + last, whole, has_content)
-        elif not may_be_empty:
+        elif not self.may_be_empty:
             broken = self._content in _STREAMS or (self._expected is Expected.JSON_LINES and not has_content)
             found = is_object(self._content, start, or_null=self._expected is Expected.JSON_OR_NULL)
             self.is_unexpected = broken or not found or is_error(in_utf8(start))
