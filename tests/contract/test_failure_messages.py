@@ -15,7 +15,7 @@ import pytest
 from anthropic_otel._core.cause import classify
 from anthropic_otel._core.semconv import NetworkCause as Word
 from anthropic_otel._core.semconv import Phase
-from anthropic_otel.simulator import Simulator
+from anthropic_otel.simulator import Raw, Simulator
 from support.driver import Driver
 from support.http2 import BROKEN, GONE, REFUSED, Http2Server
 from support.marks import BREAKS_CONNECTIONS
@@ -104,6 +104,22 @@ def test_a_request_that_cannot_be_built_is_not_sent(
     """An auth flow may meet these within a send."""
     client = http_client(stack)
     assert classify(failure(driver, client, url, headers=headers)).word is Word.REQUEST_NOT_SENT
+    driver.close(client)
+
+
+# -- bodies that end early ---------------------------------------------------------------------------------------------
+
+CHUNK = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"5", b"5\r\nhel", b"0", b"0\r\n", b"0\r\n\r"])
+def test_a_body_in_chunks_is_incomplete_wherever_it_is_cut(
+    stack: Stack, driver: Driver, sim: Simulator, end: bytes
+) -> None:
+    """h11 has two messages for it: within the size of a chunk, or after the last one, it waits for a line."""
+    sim.play(Raw(CHUNK + end))
+    client = http_client(stack)
+    assert classify(failure(driver, client, sim.base_url), phase=Phase.RECEIVE).word is Word.INCOMPLETE_BODY
     driver.close(client)
 
 

@@ -231,9 +231,17 @@ def _of_protocol_message(message: str, failure: Failure) -> NetworkCause:
     """
     if message.startswith(("Server disconnected", "<ConnectionTerminated")):
         return NetworkCause.PROTOCOL_ERROR if _has_sent_no_http(failure) else server_gone(failure)
-    if message.startswith("peer closed connection without sending complete message body"):
+    if message.startswith(_CLOSED_IN_BODY):
         return NetworkCause.INCOMPLETE_BODY
     return NetworkCause.STREAM_RESET if message.startswith("<StreamReset") else NetworkCause.PROTOCOL_ERROR
+
+
+_CLOSED_IN_BODY: Final = (
+    "peer closed connection without sending complete message body",
+    # In the size of a chunk, or in what follows the last one. In the headers httpcore's own message comes first.
+    "peer unexpectedly closed connection",
+)
+"""The messages of h11 about a connection that was closed before the end of a body."""
 
 
 def _has_sent_no_http(failure: Failure) -> bool:
