@@ -119,9 +119,9 @@ def test_null_is_an_answer_to_a_poll(stack: Stack, sim: Simulator, driver: Drive
 
 
 def test_a_status_without_a_body_is_an_answer(stack: Stack, sim: Simulator, driver: Driver, captured: Captured) -> None:
-    """The SDK makes an empty text of a 204, as a gateway may answer a deletion: nothing has failed."""
+    """The SDK makes an empty text of a 204, as a gateway may answer a cancellation: nothing has failed."""
     app = app_of(stack, sim, driver, Reply(204, content_type=None))
-    driver(app.client.beta.messages.batches.delete("msgbatch_1"))
+    driver(app.client.beta.messages.batches.cancel("msgbatch_1"))
     [call] = captured.calls
     assert (call.outcome, call.error_type) == ("succeeded", None)
     assert [(each.outcome, each.status) for each in call.attempts] == [("completed", 204)]
