@@ -80,6 +80,27 @@ def test_each_recorder_is_told_of_an_attempt_without_a_call(clock: ManualClock) 
     assert first.events == second.events == ["attempt_started", "attempt_ended"]
 
 
+class InterruptedNotes(Notes):
+    """Is interrupted at each end, after it has written it down."""
+
+    def note(self, event: str, of: object) -> None:
+        super().note(event, of)
+        if event.endswith("_ended"):
+            raise KeyboardInterrupt
+
+
+def test_each_recorder_is_told_of_an_end_though_one_is_interrupted(clock: ManualClock) -> None:
+    """An interrupt while one recorder writes an end is the app's, and the others are told of that end all the same."""
+    first, second = InterruptedNotes(), Notes()
+    call = begin(Tee(first, second), clock)
+    with pytest.raises(KeyboardInterrupt):
+        send(call, 200)
+    with pytest.raises(KeyboardInterrupt):
+        call.method_returned("result", None)
+    assert first.events == second.events
+    assert second.counts()["attempt_ended"] == second.counts()["call_ended"] == 1
+
+
 def test_one_recorder_is_told_directly(notes: Notes) -> None:
     """With one recorder nothing is in between, also once another one has joined and left."""
     tee, other = Tee(notes), Notes()

@@ -6,7 +6,9 @@ while it is `enabled`. It records them to their end, also if that comes after th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from anthropic_otel._core.changing import changing
@@ -88,8 +90,7 @@ class _CallTee(CallRecorder):
             recorder.method_finished(result, error)
 
     def end(self, call: Call) -> None:
-        for recorder in self.recorders:
-            recorder.end(call)
+        _call_each([functools.partial(recorder.end, call) for recorder in self.recorders])
 
 
 class _AttemptTee(AttemptRecorder):
@@ -105,8 +106,7 @@ class _AttemptTee(AttemptRecorder):
             recorder.send_finished(response_headers)
 
     def end(self, attempt: Attempt) -> None:
-        for recorder in self.recorders:
-            recorder.end(attempt)
+        _call_each([functools.partial(recorder.end, attempt) for recorder in self.recorders])
 
     def used(self, attempt: Attempt, usage: Usage) -> None:
         for recorder in self.recorders:
@@ -115,3 +115,13 @@ class _AttemptTee(AttemptRecorder):
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         for recorder in self.recorders:
             recorder.failure_decided(attempt, after, waited)
+
+
+def _call_each(ends: list[Callable[[], None]]) -> None:
+    """Calls `ends`, one after the other. If one is interrupted, the next ones are called before that is raised.
+
+    What one recorder writes at an end, such as a line of the log, takes long enough for an interrupt.
+    """
+    with ExitStack() as stack:
+        for end in reversed(ends):
+            stack.callback(end)
