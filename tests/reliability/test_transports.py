@@ -28,14 +28,31 @@ BY_SOCKS: Final = (
     *("proxy_socks", "proxy_socks_none", "proxy_socks_silent", "proxy_socks_refused"),
     *("proxy_407", "proxy_502", "proxy_403", "proxy_refused", "proxy_unknown_name", "proxy_silent", "proxy_stalled"),
 )
+THROUGH_SOCKS: Final = (
+    "ok",
+    "http_529",
+    "body_cut",
+    "server_disconnected",
+    "tls_untrusted",
+    "tls_plain_port",
+    "tls_closed",
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def told_of(library: str, package: str, kind: str, *faults: str) -> dict[str, list[str | None]]:
-    """By fault: `error.type`, cause and phase of its attempt, and the `error.type` of its call."""
-    requirements = ("anthropic", package, *environments.WITHOUT_SDK)
-    python = environments.environment(library, requirements, FOLDER / f"{library}.txt")
+PACKAGES: Final = {
+    "libcurl": ("anthropic", "httpx-curl-cffi"),
+    "socks": ("anthropic[aiohttp]", "httpx-socks[asyncio]", "aiohttp-socks"),
+}
+"""By the name of the environment, which has two of the libraries."""
+
+
+def told_of(library: str, kind: str, *faults: str) -> dict[str, list[str | None]]:
+    """By fault: `error.type`, cause and phase of its attempt, the `error.type` of its call, if its proxy is told."""
+    name = library.rpartition("_")[2]
+    requirements = (*PACKAGES[name], *environments.WITHOUT_SDK)
+    python = environments.environment(name, requirements, FOLDER / f"{name}.txt")
     printed = environments.run(python, FOLDER / "app.py", library, kind, *faults)
     told: dict[str, list[str | None]] = json.loads(printed.splitlines()[-1])
     return told
@@ -44,18 +61,20 @@ def told_of(library: str, package: str, kind: str, *faults: str) -> dict[str, li
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_failure_of_libcurl_has_its_word(kind: str) -> None:
     """By the number that it has for it: before the headers, in a body and in a stream."""
-    told = told_of("libcurl", "httpx-curl-cffi", kind, *BY_LIBCURL, *LESS)
+    told = told_of("libcurl", kind, *BY_LIBCURL, *LESS)
     expected = {name: words_of(FAULTS[name]) for name in BY_LIBCURL} | LESS
     assert {name: words[:3] for name, words in told.items()} == expected
     # What breaks a stream reaches the app as libcurl's exception, for which the SDK's own span has this word.
     assert {words[3] for name, words in told.items() if name.startswith("stream_")} == {"client_error"}
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_failure_of_a_proxy_of_python_socks_has_its_word(kind: str) -> None:
-    """httpx-socks connects by it, and reports no event before it has a connection: the phase is that all the same."""
-    told = told_of("socks", "httpx-socks[asyncio]", kind, *BY_SOCKS)
-    assert {name: words[:3] for name, words in told.items()} == {name: words_of(FAULTS[name]) for name in BY_SOCKS}
+@pytest.mark.parametrize(("library", "kind"), [("socks", "sync"), ("socks", "async"), ("aiohttp_socks", "async")])
+def test_a_failure_with_a_proxy_of_python_socks_has_its_word(library: str, kind: str) -> None:
+    """Of the proxy or behind it: no event tells that a connection is made, but the phase is known, and the proxy is."""
+    told = told_of(library, kind, *BY_SOCKS, *THROUGH_SOCKS)
+    expected = {name: words_of(FAULTS[name]) for name in (*BY_SOCKS, *THROUGH_SOCKS)}
+    assert {name: words[:3] for name, words in told.items()} == expected
+    assert [name for name, words in told.items() if not words[4]] == []
 
 
 def words_of(fault: Fault) -> list[str | None]:

@@ -44,8 +44,8 @@ def facts_of(http_client: Any, url: Any) -> TransportFacts:
         transport = transport_for_url(url)
         pool = getattr(transport, "__dict__", {}).get("_pool")
         if pool is not None:
-            return TransportFacts(_address(getattr(pool, "_proxy_url", None)), emits_events=True)
-        # The aiohttp transport has a `proxy` of httpx. A transport of the app may wrap another, to retry or to cache.
+            return TransportFacts(_proxy_of(pool), emits_events=True)
+        # A transport of the app may wrap another, to retry or to cache.
         proxies = _proxies_of(transport, _MAX_DEPTH)
         return TransportFacts(proxies.pop()) if len(proxies) == 1 and None not in proxies else UNKNOWN
     except Exception as error:
@@ -62,16 +62,20 @@ _MAX_PARTS: Final = 32
 def _proxies_of(transport: Any, depth: int) -> set[str | None]:
     """Returns the proxy of `transport` if that has a pool or a proxy, else those of the transports that it wraps.
 
-    A proxy is its address, as `_address` returns it; `None` is for no proxy, or one that is not known. Wrapped
+    A proxy is its `host:port`; `None` is for no proxy, or one that is not known. Wrapped
     transports are found in the first `_MAX_PARTS` attributes, and among as many items of each list and tuple in these.
     They are searched in the same way, down to `depth` levels below `transport`; one at the last level without a pool or
     a proxy gives `None`. The set is empty if nothing is found.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")
-    if pool is not None or proxy is not None or depth == 0:
-        url = getattr(pool, "_proxy_url", None) if pool is not None else getattr(proxy, "url", None)
-        return {_address(url)}
+    if pool is not None:
+        return {_proxy_of(pool)}
+    # The aiohttp transport has a `proxy` of httpx, and once it has sent a session of aiohttp, and that a connector.
+    connector = _kept(_kept(transport, "client"), "_connector")
+    address = _address(getattr(proxy, "url", None)) or _socks_address(connector)
+    if proxy is not None or address is not None or depth == 0:
+        return {address}
     found: set[str | None] = set()
     for value in tuple(kept.values())[:_MAX_PARTS]:
         for inner in value[:_MAX_PARTS] if isinstance(value, (list, tuple)) else (value,):
@@ -81,6 +85,11 @@ def _proxies_of(transport: Any, depth: int) -> set[str | None]:
     return found
 
 
+def _kept(owner: Any, name: str) -> Any:
+    """Returns what `owner` itself has as its attribute `name`, `None` without one. Calls nothing of its class."""
+    return getattr(owner, "__dict__", {}).get(name)
+
+
 @functools.lru_cache(maxsize=64)
 def _is_transport(cls: type[Any]) -> bool:
     """Returns whether objects of `cls` are transports: whether it has one of the methods by which httpx sends.
@@ -88,6 +97,21 @@ def _is_transport(cls: type[Any]) -> bool:
     Cached: before Python 3.12 it takes two exceptions.
     """
     return hasattr(cls, "handle_request") or hasattr(cls, "handle_async_request")
+
+
+def _proxy_of(pool: Any) -> str | None:
+    """Returns the address of the proxy of a connection pool of httpcore or httpx_socks, `None` without one."""
+    url = getattr(pool, "_proxy_url", None)
+    return _address(url) if url is not None else _socks_address(pool)
+
+
+def _socks_address(kept_by: Any) -> str | None:
+    """Returns `host:port` of the proxy of a pool of httpx_socks or a connector of aiohttp_socks, else `None`.
+
+    A connector that goes through several proxies in turn has none.
+    """
+    host, port = _kept(kept_by, "_proxy_host"), _kept(kept_by, "_proxy_port")
+    return _joined(host, port) if isinstance(host, str) and isinstance(port, int) else None
 
 
 def _address(url: Any) -> str | None:
@@ -102,7 +126,10 @@ def _address(url: Any) -> str | None:
     host, scheme = _text(url.raw_host if hasattr(url, "raw_host") else url.host), _text(url.scheme)
     if not host:
         return None
-    port = url.port or _DEFAULT_PORTS.get(scheme)
+    return _joined(host, url.port or _DEFAULT_PORTS.get(scheme))
+
+
+def _joined(host: str, port: int | None) -> str:
     bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"{bracketed}:{port}" if port is not None else bracketed
 

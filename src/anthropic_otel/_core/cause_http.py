@@ -64,8 +64,8 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
 
     A certificate of the server that Python's `ssl` rejects is `TLS_CERTIFICATE_ERROR`. Any other `ssl.SSLError` has the
     cause of `_of_ssl`. A handshake that asyncio gave up is `TLS_TIMEOUT`. Any other error of aiohttp that is of TLS is
-    `TLS_ERROR`, a wrong fingerprint of the certificate too, and so is a `ConnectionResetError` without an errno below
-    aiohttp's error of connecting: the connection was closed in the handshake.
+    `TLS_ERROR`, a wrong fingerprint of the certificate too, and so is a `ConnectionResetError` without an errno in
+    the TLS phase or below aiohttp's error of connecting: the connection was closed in the handshake.
     """
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl
@@ -79,9 +79,10 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
     if isinstance(error, ConnectionAbortedError) and text_of(error).startswith("SSL handshake is taking longer than"):
         # asyncio's own limit, of 60 s.
         return NetworkCause.TLS_TIMEOUT
-    if type(error) is ConnectionResetError and error.errno is None and failure.has("aiohttp.ClientConnectorError"):
+    if type(error) is ConnectionResetError and error.errno is None:
         # asyncio raises it for a connection that is closed in the handshake. A real reset has an errno.
-        return NetworkCause.TLS_ERROR
+        in_handshake = failure.network_phase is Phase.TLS or failure.has("aiohttp.ClientConnectorError")
+        return NetworkCause.TLS_ERROR if in_handshake else None
     return None
 
 

@@ -60,15 +60,17 @@ class Failure:
     def own_phase(self) -> Phase | None:
         """The phase that the classes of `errors` show, or else their tracebacks; `None` if none does. Ignores `phase`.
 
-        With an exception of aiohttp among them it is `CONNECT`, `SEND` or `None`. It is never `WAIT` or `RECEIVE`.
+        With an exception of aiohttp among them it is never `WAIT` or `RECEIVE`. A handshake that aiohttp makes by itself is
+        a part of its `CONNECT`; one that aiohttp_socks makes is `TLS`.
         """
         if any(root(type(error)) == "aiohttp" for error in self.errors):
             if self.has("aiohttp.ClientConnectionResetError"):
                 # Raised only where a request is written.
                 return Phase.SEND
             # The aiohttp transport raises httpx's exceptions of connecting for later failures too.
-            return Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) or self.is_before_proxy else None
-        shown = next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
+            shown = Phase.CONNECT if self.has(*_AIOHTTP_CONNECTING) else None
+        else:
+            shown = next(filter(None, (by_class(error, _PHASES) for error in self.errors)), None)
         if shown is not None:
             return shown
         if self.is_before_proxy:

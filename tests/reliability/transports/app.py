@@ -1,10 +1,12 @@
 """An app whose HTTP client sends by a transport of another library. Prints as JSON what is recorded of each fault.
 
-    python app.py libcurl|socks sync|async FAULT...
+    python app.py libcurl|socks|aiohttp_socks sync|async FAULT...
 
-Each is met by a call, by a stream if it strikes there.
+Each is met by a call, by a stream if it strikes there. With a SOCKS library, what is no fault of a proxy is met through
+one that lets its clients through.
 
-Rule: `httpx-curl-cffi` or `httpx-socks` takes the place of httpx's own transport, and nothing else is changed.
+Rule: `httpx-curl-cffi`, `httpx-socks` or aiohttp with `aiohttp-socks` takes the place of httpx's own transport, and
+nothing else is changed.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import json
 import ssl
 import sys
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import anthropic
 
 from anthropic_otel.simulator import FAULTS, Endpoint, Fault, Simulator, Where
 from anthropic_otel.testing import capture
+from support.tunnel import Tunnel
 
 httpx: Final[Any] = importlib.import_module("httpx")
 
@@ -43,22 +47,27 @@ def timeout_for(fault: Fault) -> Any:
     )
 
 
-def transport_for(library: str, endpoint: Endpoint, *, asynchronous: bool) -> Any:
-    """A transport of that library, by the endpoint's proxy if it has one."""
+def transport_for(library: str, endpoint: Endpoint, proxy_url: str | None, *, asynchronous: bool) -> Any:
+    """A transport of that library, by the proxy if there is one."""
     if library == "socks":
         socks = importlib.import_module("httpx_socks")
         cls = socks.AsyncProxyTransport if asynchronous else socks.SyncProxyTransport
-        return cls.from_url(endpoint.proxy, verify=ssl.create_default_context(cafile=endpoint.ca_file))
+        return cls.from_url(proxy_url, verify=ssl.create_default_context(cafile=endpoint.ca_file))
+    if library == "aiohttp_socks":
+        aiohttp, connector = importlib.import_module("aiohttp"), importlib.import_module("aiohttp_socks").ProxyConnector
+        tls = ssl.create_default_context(cafile=endpoint.ca_file)
+        session = aiohttp.ClientSession(connector=connector.from_url(proxy_url, ssl=tls))
+        return importlib.import_module("httpx_aiohttp").AiohttpTransport(client=session)
     curl = importlib.import_module("httpx_curl_cffi")
-    proxy = {"proxy": endpoint.proxy} if endpoint.proxy else {}
+    proxy = {"proxy": proxy_url} if proxy_url else {}
     cls = curl.AsyncCurlTransport if asynchronous else curl.CurlTransport
     return cls(verify=endpoint.ca_file or True, **proxy)
 
 
-def meet(library: str, fault: Fault, endpoint: Endpoint) -> None:
+def meet(library: str, fault: Fault, endpoint: Endpoint, proxy: str | None) -> None:
     """Meets it by a sync client."""
     timeout = timeout_for(fault)
-    http = httpx.Client(transport=transport_for(library, endpoint, asynchronous=False), timeout=timeout)
+    http = httpx.Client(transport=transport_for(library, endpoint, proxy, asynchronous=False), timeout=timeout)
     with anthropic.Anthropic(api_key="none", base_url=endpoint.base_url, http_client=http, max_retries=0) as client:
         client = client.with_options(timeout=timeout)
         if fault.where is Where.STREAM:
@@ -68,10 +77,10 @@ def meet(library: str, fault: Fault, endpoint: Endpoint) -> None:
             client.messages.create(**REQUEST)
 
 
-async def ameet(library: str, fault: Fault, endpoint: Endpoint) -> None:
+async def ameet(library: str, fault: Fault, endpoint: Endpoint, proxy: str | None) -> None:
     """Meets it by an async client."""
     timeout = timeout_for(fault)
-    http = httpx.AsyncClient(transport=transport_for(library, endpoint, asynchronous=True), timeout=timeout)
+    http = httpx.AsyncClient(transport=transport_for(library, endpoint, proxy, asynchronous=True), timeout=timeout)
     async with anthropic.AsyncAnthropic(
         api_key="none", base_url=endpoint.base_url, http_client=http, max_retries=0
     ) as client:
@@ -85,17 +94,20 @@ async def ameet(library: str, fault: Fault, endpoint: Endpoint) -> None:
 
 def main(library: str, kind: str, names: list[str]) -> None:
     told: dict[str, Any] = {}
-    with Simulator() as sim:
+    with Simulator() as sim, Tunnel() as tunnel:
         for name in names:
             fault = FAULTS[name]
+            endpoint = sim.endpoint(fault)
+            proxy = endpoint.proxy or (tunnel.socks_url if "socks" in library else None)
             with capture() as captured, contextlib.suppress(Exception):
                 if kind == "async":
-                    asyncio.run(ameet(library, fault, sim.endpoint(fault)))
+                    asyncio.run(ameet(library, fault, endpoint, proxy))
                 else:
-                    meet(library, fault, sim.endpoint(fault))
+                    meet(library, fault, endpoint, proxy)
             [call] = captured.calls
             [attempt] = call.attempts
-            told[name] = [attempt.error_type, attempt.cause, attempt.phase, call.error_type]
+            known = proxy is not None and attempt.proxy_address == urlsplit(proxy).netloc.rpartition("@")[2]
+            told[name] = [attempt.error_type, attempt.cause, attempt.phase, call.error_type, known]
     print(json.dumps(told))
 
 
