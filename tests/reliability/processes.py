@@ -201,11 +201,32 @@ def script(base_url: str) -> None:
     call(base_url)
 
 
+def exporting_child(base_url: str) -> None:
+    """A child that sets up its export as a script does, calls, and ends."""
+    script(base_url)
+    os.write(1, b'{"role": "child"}\n')
+
+
+def exporting_fork(base_url: str) -> None:
+    """Children that exit without the functions of `atexit`."""
+    run_children("fork", exporting_child, base_url)
+
+
+def exporting_forkserver(base_url: str) -> None:
+    """The same, by the method that Python 3.14 has for its default."""
+    run_children("forkserver", exporting_child, base_url)
+
+
+def exporting_spawn(base_url: str) -> None:
+    """Children that run them, after multiprocessing's own."""
+    run_children("spawn", exporting_child, base_url)
+
+
 MODES = {
     each.__name__: each
     for each in (
         *(prefork, pool, spawn, fork_under_load, fork_for_own_metrics, fork_with_a_stream_open, exit_in_flight),
-        script,
+        *(script, exporting_fork, exporting_forkserver, exporting_spawn),
     )
 }
 

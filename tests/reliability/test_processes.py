@@ -91,6 +91,35 @@ def test_a_short_script_is_flushed_at_its_exit(sim: Simulator) -> None:
         sink.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_child_of_multiprocessing_is_flushed_at_its_end(method: str, sim: Simulator) -> None:
+    """Two children that export for themselves: both signals of each have arrived, and once."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    sink = Sink()
+    try:
+        run(f"exporting_{method}", sim, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+        assert sink.bodies.get("/v1/traces", b"").count(b"POST /v1/messages") == 2
+        assert sink.bodies.get("/v1/metrics", b"").count(b"anthropic.client.attempt.duration") == 2
+    finally:
+        sink.close()
+
+
+@pytest.mark.slow
+def test_a_child_of_multiprocessing_without_a_collector_says_so_once(sim: Simulator) -> None:
+    """A spawned child has two kinds of functions for its end: the second finds nothing to wait for."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    nobody = sim.endpoint("connection_refused").base_url
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), "exporting_spawn", sim.base_url],
+        env=environments.variables_of({"OTEL_EXPORTER_OTLP_ENDPOINT": nobody}),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.count("The last telemetry was not delivered") == 2, done.stderr
+
+
 # -- a pre-fork server -------------------------------------------------------------------------------------------------
 
 APP = """

@@ -7,6 +7,9 @@ Rule: the exit waits for `PATIENCE` seconds without a successful export, and the
 `OTEL_EXPORTER_OTLP_TIMEOUT`, or the variable of one signal, sets another number of seconds. Each successful export
 starts the time anew, up to `MAX_WAIT` in all. One line says that something was not delivered, and why if the exporter
 named an error. The exporter's own lines, one for each retry, are dropped.
+
+A child of multiprocessing that was forked exits without the functions of `atexit`. What was registered in such a child
+is flushed by multiprocessing's own finalizers, unless the child is killed.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import atexit
 import inspect
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -85,6 +89,7 @@ class Leaving:
         self._thread.start()
         if not _leaving:
             atexit.register(_leave)
+            _register_in_child()
         _leaving.append(self)
 
     def _export_noted(self, *args: Any, **kwargs: Any) -> Any:
@@ -172,16 +177,28 @@ _leaving: Final[list[Leaving]] = []
 
 
 @guarded(None)
+def _register_in_child() -> None:
+    """Has `_leave` called at the end of this process if multiprocessing has started it. Imports nothing."""
+    process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
+    if process is not None and util is not None and process.parent_process() is not None:
+        # After the finalizers of queues and pools, which may still wait for work.
+        util.Finalize(None, _leave, exitpriority=-100)
+
+
+@guarded(None)
 def _leave() -> None:
     """Shuts down every registered provider that the app has not, all at once, and waits `MAX_WAIT` seconds at most.
 
-    Drops what their exporters log meanwhile, and warns if something was not delivered. Never raises.
+    Drops what their exporters log meanwhile, and warns if something was not delivered. Does nothing when it is called
+    again, as in a spawned child, which runs the functions of `atexit` too. Never raises.
     """
+    registered = _leaving.copy()
+    _leaving.clear()
     deadline = time.monotonic() + MAX_WAIT
     exporter_logs.attach()
-    for each in _leaving:
+    for each in registered:
         each.begin()
-    sent = [each.finish(deadline) for each in _leaving]
+    sent = [each.finish(deadline) for each in registered]
     if not all(sent):
         reason = f" ({exporter_logs.reason})" if exporter_logs.reason else ""
         log.warning(
