@@ -110,8 +110,8 @@ def _socks_address(kept_by: Any) -> str | None:
 
     A connector that goes through several proxies in turn has none.
     """
-    host, port = _kept(kept_by, "_proxy_host"), _kept(kept_by, "_proxy_port")
-    return _joined(host, port) if isinstance(host, str) and isinstance(port, int) else None
+    host = _kept(kept_by, "_proxy_host")
+    return _joined(host, _kept(kept_by, "_proxy_port")) if isinstance(host, str) else None
 
 
 def _address(url: Any) -> str | None:
