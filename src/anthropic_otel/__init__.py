@@ -156,10 +156,11 @@ def instrument_http_client(
 ) -> None:
     """Records the requests of one `httpx` or `httpx2` client as attempts, sync or async, with or without the SDK.
 
-    A request and the redirects that the client follows are one attempt. There are no calls, so no call metrics and no
-    backoff, unless `instrument()` records them. Patches only `send` of the classes of `httpx` and `httpx2`, and of the
-    client's own class; the requests of other clients pass through. The other arguments are those of `instrument`. Has
-    no effect on a client that was instrumented by this function or by `instrument(client)` already.
+    A request and the redirects that the client follows are one attempt; what its transport sends again is another one.
+    There are no calls, so no call metrics and no backoff of the SDK's, unless `instrument()` records them. Patches only
+    `send` of the classes of `httpx` and `httpx2`, and of the client's own class; the requests of other clients pass
+    through. The other arguments are those of `instrument`. Has no effect on a client that was instrumented by this
+    function or by `instrument(client)` already.
 
     Raises:
         TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.

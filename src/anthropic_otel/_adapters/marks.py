@@ -25,8 +25,7 @@ class Mark:
     - `excluded_from`: the runtime of the process that the client was excluded from, else `None`.
 
     A mark is over, and does not count, once its runtime, or the one that it excludes from, is not active any more. A
-    deep copy is the same mark. One that is unpickled has no runtime and excludes its client, as another process has not
-    instrumented it, and is never over.
+    deep copy is the same mark. One that is unpickled, as in another process, has neither runtime, and is never over.
     """
 
     __slots__ = ("calls", "excluded_from", "runtime")

@@ -99,8 +99,9 @@ def _async_parse(original: Function, patch: Patch) -> Function:
 def expect(result: Any, source: Attempt | HeldBody | None, *, is_open: bool) -> None:
     """Remembers `result`, which an SDK method returned, if it is a raw response that the app may still parse.
 
-    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt. `is_open` is
-    whether the app has a body to read by `result`. Keeps only a weak reference to `result`. Never raises.
+    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt, which is
+    remembered too. `is_open` is whether the app has a body to read by `result`; it only decides how a raw response is
+    recognized. Keeps only a weak reference to `result`. Never raises.
     """
     # Guarded in place, as it runs at every call.
     try:

@@ -159,7 +159,8 @@ def was_set_from_outside(failure: Failure) -> bool:
 def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool:
     """Returns whether `calls` is true of a frame in the traceback of `error` and the frame that it called.
 
-    Calls of another library's wrapper around the client's own functions do not count.
+    Where another library has wrapped a private `_send_…` method of httpx, a call to that wrapper does not count
+    (`_is_wrapped`).
     """
     steps = list(frames(error))
     return any(
@@ -170,8 +171,8 @@ def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool
 def _passes_app(error: BaseException, callers: frozenset[Frame]) -> bool:
     """Returns whether `error` came through code of the app that one of the functions `callers` had called.
 
-    What is neither a library (`_is_known`) nor of the caller's own package is code of the app. By `_passes`, so calls
-    of another library's wrapper do not count.
+    What is neither a library (`_is_known`) nor of the caller's own package is code of the app, but for the wrappers
+    that `_passes` leaves out.
     """
     return _passes(
         error, lambda caller, called: caller in callers and called[0] != caller[0] and not _is_known(called[0])

@@ -122,9 +122,10 @@ class StreamReader(Generic[Long]):
         return self._break_in_last(ended=True) if self._end.complete and self._end.error is not None else None
 
     def _break_in_last(self, *, ended: bool) -> Break | None:
-        """Returns where in `last`, or behind it, the SDK met an event that it cannot decode, `None` without one.
+        """Returns whether the SDK met an event that it cannot decode before or after the end event; `None` without one.
 
-        `ended` is whether the end event came before `last`.
+        It is looked for in `last`, and a frame of AWS also right behind that. `ended` is whether the end event came
+        before `last`.
         """
         raise NotImplementedError
 

@@ -213,8 +213,8 @@ class Metrics:
     def model_label(self, model: str | None, *, answered: bool = False) -> str | None:
         """Returns the attribute value of a model: its name, or `_OTHER` beyond the cardinality limit (`Names`).
 
-        `None` for no model. The name is without the account that an ARN or a resource path has. `answered` is whether a
-        request for the model got a 2xx. Models for which none ever did have at most half of the limit's places.
+        `None` for no model. Of an ARN or a resource path the name is the last part (`last_part`). `answered` is whether
+        a request for the model got a 2xx. Models for which none ever did have at most half of the limit's places.
         """
         return self._model(last_part(model), answered=answered) if model else None
 
