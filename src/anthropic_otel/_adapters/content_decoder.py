@@ -17,11 +17,13 @@ from anthropic_otel._core.reading import Reading
 class ObservedDecoder:
     """Wraps a response's content decoder: passes each decoded chunk to `reading`, and ends the attempt.
 
-    The attempt ends as read when all that `flush` returns has been passed on, as by `Attempt.fail` when decoding
-    raises, and as closed at an `error` event. `decode` sets `reading.decoding` to `True`.
+    The attempt ends by `Attempt.fail` if decoding raises, and as closed at an `error` event in a chunk. Else it ends as
+    read with `flush`: when the last chunk that `flush` returns has been passed to `reading`. `decode` sets
+    `reading.decoding` to `True`.
 
     The decoders of httpx return bytes, those of httpx2 an iterator of bytes. This one returns the same bytes object as
-    the wrapped one, or an iterator of the same chunks, which are passed to `reading` as they are taken from it.
+    the wrapped one, or an iterator of the same chunks. Of an iterator, each chunk is passed to `reading` when the HTTP
+    library takes it.
     """
 
     __slots__ = ("_attempt", "_decoder", "_reading")

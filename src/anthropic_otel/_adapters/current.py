@@ -25,17 +25,20 @@ _Noted = tuple[Callable[[], Any], Attempt, bool]
 
 
 class RunningCall:
-    """A call whose SDK method runs. It is made the current call of this context when it is made, until `leave`.
+    """A call whose SDK method runs. Creating it makes it the current call of this context, until `leave`.
 
     - `call`: the facts of the call.
-    - `http_client_id`: the `id` of `http_client`, the client that the method sends by, which the method keeps alive.
-    - `runtime`: the runtime that records it. `phases`: whether to read the transport's trace events in its sends.
-    - `has_middleware`: whether its SDK client has a middleware, which may send and parse as often as it likes.
+    - `http_client_id`: the `id` of the HTTP client that the method sends by. The client lives as long as the method
+      runs.
+    - `runtime`: the runtime that records the call.
+    - `phases`: whether to read the transport's trace events in the sends of the call.
+    - `has_middleware`: whether the SDK client has a middleware, which may send and parse as often as it likes.
     - `cast_to`: what the SDK is to parse the response into.
-    - `model_kept_by`: the `id` of the SDK client whose method runs, if all requests that this builds are known to ask
-      for the call's model; else 0.
-    - `key`: the SDK's idempotency key of all its requests. `models.wrap_api_request` sets it, before the first
-      middleware is called: `None` before, for a call without a middleware, and without such a key, as for a GET.
+    - `model_kept_by`: the `id` of the SDK client whose method runs, if all requests that this SDK client builds are
+      known to ask for the call's model; else 0.
+    - `key`: the idempotency key that the SDK gives to all requests of the call. `models.wrap_api_request` sets it
+      before the first middleware is called. It stays `None` for a call without a middleware, and for one to which the
+      SDK gives no key, such as a GET.
     """
 
     __slots__ = (
@@ -126,10 +129,12 @@ class RunningCall:
     def attempt_of_result(self, result: Any) -> Attempt | None:
         """Returns the attempt that `result`, which the method has returned, is from.
 
-        If it is a response of the HTTP library, that is the attempt that was noted for this very object. If it is a
-        text, it is, with a middleware, the one that `parsed` has noted for this very text; without one, the last that
-        was noted, as an event stream in memory may be returned as a text. `None` without such an attempt, and for any
-        other `result`.
+        - For a response of the HTTP library: the attempt that `note` has noted for this very object.
+        - For a text in a call with a middleware: the attempt that `parsed` has noted for this very text.
+        - For a text in a call without a middleware: the attempt of the last `note`. The method may return an event
+          stream in memory as a text.
+
+        `None` without such an attempt, and for any other `result`.
         """
         if type(result) is not str:
             return _noted_for(result, self._noted, only_open=False)
@@ -150,15 +155,18 @@ class RunningCall:
         return next((one for _, one, _ in self._noted if one.request_id == request_id), None) if request_id else None
 
     def is_from_before(self, response: Any) -> bool:
-        """Returns whether `response` has a request id, and `answer_in` finds no attempt, as for one out of a cache."""
+        """Returns whether `response` is of an earlier call, as one that a middleware has out of a cache.
+
+        It is if it has a request id, and `answer_in` finds no attempt of this call for it.
+        """
         return _request_id_of(response) is not None and self.answer_in(response) is None
 
     def parsed(self, response: Any, reply: Any) -> None:
         """Notes `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
 
-        With its tokens and attempt if `response` is from an attempt that asked for a message (`answer_in`); without
-        them if `response` is from before (`is_from_before`). Notes nothing for any other `response`. Keeps only a weak
-        reference to `reply`, or a text itself until `forget`.
+        If `response` is of an attempt of this call that asked for a message (`answer_in`), notes that attempt and the
+        tokens of `reply` too. If `response` is of an earlier call (`is_from_before`), notes `reply` alone. Notes
+        nothing for any other `response`. Keeps only a weak reference to `reply`, but a text itself until `forget`.
         """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:
@@ -223,10 +231,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def only_call_on(http_client: Any, key: str | None) -> RunningCall | None:
-    """Returns the running call in any thread that sends by `http_client` and has the idempotency key `key`.
+    """Returns the running call, in any thread, that sends a request with the idempotency key `key` by `http_client`.
 
-    If no call has that key, it is the one whose `key` is `None`. If the argument `key` is `None`, the calls' keys do
-    not count. `None` if there is no such call, or more than one. A forked child knows none from before the fork.
+    Looks at the running calls that send by `http_client`. If `key` is not `None`, looks only at those with this key, or
+    if no call has this key, at those whose own `key` is `None`. Returns `None` if there is no such call, or more than
+    one. A forked child knows no calls from before the fork.
     """
     calls = [running for running in list(_running) if running.sends_by(http_client)]
     if key is not None:

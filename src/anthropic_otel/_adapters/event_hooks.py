@@ -95,7 +95,7 @@ class HookedSend(Send):
             self.attempt.failed_send = FailedSend(Broken.HOP)
             self.attempt.recorder.send_finished(self._redirect[0])
         # If the app leaves a stream early, the closing of the body ends the attempt.
-        if not isinstance(error, GeneratorExit) and not _is_kept(name, error):
+        if not isinstance(error, GeneratorExit) and not _transport_goes_on(name, error):
             self.failed(callers.raised_by_transport(error))
 
     def received(self, response: Any, *, followed: bool) -> None:
@@ -152,10 +152,10 @@ def _proxy_of(request: Any) -> str | None:
     return transports.facts_of(callers.variable_of_client("self"), request.url).proxy
 
 
-def _is_kept(event: str, error: BaseException) -> bool:
+def _transport_goes_on(event: str, error: BaseException) -> bool:
     """Returns whether the transport goes on after `error`, the failure that the trace event `event` reports.
 
-    It does after a `WriteError` while it sends the request: it still waits for a response.
+    It does after a `WriteError` while it sends the request: it does not raise that, but waits for a response.
     """
     return "send_request_" in event and type(error).__name__ == "WriteError"
 
@@ -170,9 +170,11 @@ class Hooks:
         """Begins an attempt, or the next hop of one after a redirect. For the `request` list of `event_hooks`.
 
         At the start of an attempt, adds the `HookedSend` and a `trace` function to the request's extensions, and trace
-        context to its headers. What an earlier attempt added to the extensions is removed before. Begins no attempt
-        while a patched `send` records for the app in this thread or task, or if nothing is to be recorded. An async
-        client must await the returned value.
+        context to its headers. What an earlier attempt added to the extensions is removed before. An async client must
+        await the returned value.
+
+        Begins no attempt within a send of this thread or task that is recorded because the app has instrumented the
+        process or a client (`sending.is_recorded_for_app`), or if `Runtime.enabled` returns `False`.
         """
         return Awaitable0(self._begin(request))
 

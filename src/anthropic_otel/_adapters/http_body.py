@@ -35,8 +35,8 @@ def received(send: Send, response: Any) -> bool:
     - A response that is not closed: wraps its body, whose end ends the attempt. Returns `True`.
     - A 2xx with its body in memory though an event stream was asked for, as of a mock: the attempt ends now, as read.
       Returns `True`.
-    - Any other closed response: the attempt ends now, or when the SDK has parsed the body. Returns `False`. So it is if
-      the response could not be recorded.
+    - Any other closed response, and one that could not be recorded: calls `received_whole` of the send's `source`. So
+      the attempt ends now, or if the SDK is still to parse the body, after that. Returns `False`.
 
     Raises no error of its own.
     """
@@ -89,13 +89,13 @@ class _Observed:
     """The base of the wrappers of sync and async bodies.
 
     The attempt ends when the body is read to its end, raises, is closed or is dropped, or at an `error` event in it.
-    Once a content decoder was used, the attempt does not end when the body is read to its end, but with the decoder's
-    last step (`ObservedDecoder.flush`), or when the body is dropped.
+    If a content decoder was used, the attempt does not end when the body is read to its end, nor when it is closed
+    after that, but with the decoder's last step (`ObservedDecoder.flush`), or when the body is dropped.
 
     `encoded` is whether the body has a content encoding. An attribute that the wrapper lacks is that of the wrapped
     body, unless its name begins with `__`.
 
-    It is the `BodyEnds` of its own iteration: another object and its methods would take 170 bytes of each open stream.
+    The wrapper is the `BodyEnds` of its own iteration: another object would take 170 bytes of each open stream.
     """
 
     __slots__ = ("_attempt", "_body", "_created_in", "_encoded", "_how", "_reading", "stream_observer")
@@ -139,7 +139,7 @@ class _Observed:
 
         If the body is closed before its end while an exception is handled, that may be why. If the SDK raised it about
         an event of this very body, the end is `End.UNDECODED`. If a model of the app raised it, into which the SDK was
-        parsing the text of this very body, it fails the attempt.
+        parsing the text of this very body, the attempt fails with that exception (`Attempt.fail`).
 
         After the end of the body, does nothing if a content decoder was used: its last step ends the attempt.
         """
@@ -177,8 +177,8 @@ def _was_reading(error: BaseException | None, body: _Observed) -> bool:
 def _has(stream: Any, body: _Observed, depth: int) -> bool:
     """Returns whether `stream` is `body`, or has it in an attribute, up to `depth` levels deep.
 
-    The SDK wraps it once, for its span. Of each object only the first `_MAX_PARTS` items of its `__dict__` are looked
-    at.
+    The SDK may have wrapped `body` once, for its span. Of each object only the first `_MAX_PARTS` items of its
+    `__dict__` are looked at.
     """
     if stream is body or depth == 0:
         return stream is body

@@ -95,9 +95,14 @@ def begin(
 ) -> Sending | InnerSend | None:
     """Begins to record a send. Returns an object whose `returned`, or else `raised`, the wrapper must call at the end.
 
-    If `returned` is interrupted, it must call `raised` as well. `None` for a request that is no attempt, for one that
-    an outer send records already, and on a failure. `options` are the keyword arguments of `send`, `asynchronous` is
-    whether the client is an `AsyncClient`. Raises only what interrupts it; the attempt has ended then.
+    - A `Sending` for a send with attempts of its own.
+    - An `InnerSend` for a send within a recorded send, the outer one, to which its attempts belong.
+    - `None` instead of an `InnerSend` if both have the same request object, and the outer send reads trace events.
+    - `None` for a request that is no attempt, and on a failure.
+
+    If `returned` is interrupted, the wrapper must call `raised` as well. `options` are the keyword arguments of `send`,
+    `asynchronous` is whether the client is an `AsyncClient`. Raises only what interrupts it, such as a
+    `KeyboardInterrupt`; the attempt has ended then.
     """
     # Guarded in place: it runs at every request of an instrumented process.
     try:
@@ -127,12 +132,13 @@ def _origin_of(
 ) -> Origin | None:
     """Returns the call that a request belongs to, or the runtime that records it without a call.
 
-    `None` if the request is no attempt, by the list in the module's docstring, or if the runtime is not enabled. A
-    request of the SDK without a current call belongs to the running call that `only_call_on` finds. If it finds none,
-    calls `wiring.missed_call`, and returns the runtime.
+    By the list in the module's docstring: the current call by 2, the runtime of the client by 4 or of the process by 5,
+    `None` by the others. `None` too if the runtime is not enabled. By 4 and 5, a request of the SDK belongs to the
+    running call that `only_call_on` finds. If `only_call_on` finds none, calls `wiring.missed_call`, and returns the
+    runtime.
 
-    `running` is the current call, `None` without one; its own requests are recorded also once its client is excluded.
-    `names_api` is whether the request names the Messages API, `counted` whether it has a retry count.
+    `running` is the current call, `None` without one. `names_api` is whether the request names the Messages API,
+    `counted` whether it has a retry count.
     """
     of_sdk = counted and (names_api or messages.has_platform_route(request))
     mark = mark_of(http_client)
@@ -185,9 +191,9 @@ def _begin(
 ) -> Sending | InnerSend | None:
     """Begins to record a send that belongs to `origin`. Returns what `begin` does.
 
-    `names` are those of the headers of `request`; `None` if `origin` is the current call, all requests of its client
-    are known to ask for its model, and this is one that goes to its host. `auth` is the argument of `send`, `None`
-    without one. Raises what goes wrong: `begin` catches it.
+    `names` are the names of the headers of `request`. They are `None` if `origin` is the current call, the call has a
+    `model_kept_by`, and `request` goes to the host and the port of the call by the call's HTTP client. `auth` is the
+    argument of `send`, `None` without one. Raises what goes wrong: `begin` catches it.
     """
     outer = current_sending.get()
     if outer is not None:

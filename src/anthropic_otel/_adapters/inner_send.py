@@ -16,9 +16,9 @@ from anthropic_otel._core.send import Send
 class InnerSend:
     """A send of `request` within a recorded send, the outer one, for the same attempt. No method raises.
 
-    `trace` is the attempt's `trace` function, `None` without one. It is put on `request`, unless that has it, until
-    `returned` or `raised`. `send` is the outer send if no trace events are read of its transport: then the end of the
-    inner send is recorded on it. Else it is `None`.
+    `trace` is the attempt's `trace` function, `None` without one. It is put on `request`, unless it is there already,
+    until `returned` or `raised`. `send` is the outer send if no trace events are read of the outer send's transport:
+    then the end of the inner send is recorded on `send`. Else `send` is `None`.
     """
 
     __slots__ = ("_lent", "_request", "_send")

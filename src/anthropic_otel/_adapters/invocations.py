@@ -85,13 +85,17 @@ class Invocations:
         self._clients: Final[dict[int, _ClientFacts]] = {}
 
     def of(self, client: Any, options: Any, stream: bool) -> Invocation:
-        """Returns the invocation for a call of `client`, from the client's cache if there.
+        """Returns the invocation for a call of `client`, from the client's cache if it has one.
 
         A new one is put into the cache, which is emptied before if it has 64. `options` are the SDK's
-        `FinalRequestOptions`. The operation is that of the SDK's own span for the method, or else found by method and
-        URL; the model is that of the body (`models.bounded`); `max_retries` is that of the options, or else of the
-        client. Each is `None` if not known. `stream` is whether the method returns an event stream. If the options do
-        not name the SDK's method, it also counts as a stream if the body asks for one.
+        `FinalRequestOptions`. `stream` is whether the method returns an event stream. The invocation has:
+
+        - `operation`: the SDK's name of its method in `options`, which the SDK's own span has too. Without such a name
+          it is found by HTTP method and URL. `None` if not known.
+        - `model`: the model in the body (`models.bounded`), `None` if not known.
+        - `max_retries`: that of `options`, or else of the client; `None` if not known.
+        - `stream`: the argument `stream`. If `options` do not name the SDK's method, also `True` if the body asks for a
+          stream.
         """
         facts = self._clients.get(id(client))
         if (
@@ -159,7 +163,8 @@ _Key = tuple[str | None, bool, str | None, bool, int | None]
 def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: object) -> _Key:
     """Returns the key of a call whose operation the SDK's options do not name: of an older SDK, or a raw request.
 
-    `fields` are those of `options`. `stream` and `most` are as in `Invocations.of`: `most` may be of any type.
+    `fields` are those of `options`. `stream` is whether the method returns an event stream. `most` is the `max_retries`
+    of `options` or of the client: if it is no `int`, it counts as not known.
     """
     model = model_in(fields.get("json_data")) or model_in_content(content_in(fields))
     stream = stream or asks_for_stream(options)
@@ -167,9 +172,9 @@ def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: obj
 
 
 def version_numbers(sdk_version: str) -> tuple[int, ...]:
-    """Returns the first two parts of a version as numbers, such as `(1, 14)` of `1.14.0`.
+    """Returns those of the first two parts of a version that are numbers, such as `(1, 14)` of `1.14.0`.
 
-    A part that is no number is left out, so that there may be fewer, or none.
+    It may be one number, as `(1,)` of `1.x.3`, or none.
     """
     return tuple(int(part) for part in sdk_version.split(".")[:2] if part.isdigit())
 
@@ -207,7 +212,8 @@ _PROVIDERS: Final = (("Bedrock", "aws.bedrock"), ("Mantle", "aws.bedrock"), ("Ve
 def _runs_session(client: Any) -> bool:
     """Returns whether the SDK's runner of an agent's session has made `client`. `False` on a failure.
 
-    It has if its name is in the header that several helpers of the SDK add to their clients, each with its own name.
+    Several helpers of the SDK put their names into the header `x-stainless-helper` of the clients that they make. The
+    result is whether the name of the runner is among them.
     """
     helpers = getattr(client, "_custom_headers", {}).get("x-stainless-helper")
     return isinstance(helpers, str) and _SESSION_RUNNER in helpers
@@ -238,7 +244,7 @@ _REQUESTS: Final = (
 class _Tracing(NamedTuple):
     """How the SDK traces the calls of one client. The defaults are for a client without the option `open_telemetry`.
 
-    - `enabled`: whether it makes call spans.
+    - `enabled`: whether the SDK makes call spans.
     - `provider`: the tracer provider that the client was given, `None` for the global one.
     - `propagates`: whether the client lets trace context be sent in the headers of requests.
     """

@@ -34,7 +34,7 @@ LIBRARIES: Final = ("httpx", "httpx2")
 
 
 class _Patches:
-    """The base of the patches of the HTTP libraries and of those of the SDK. They ask `wiring` for the runtimes."""
+    """The base class of `SendPatches` and `CallPatches`. The patched functions ask `wiring` which runtime records."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring: Final = wiring
@@ -65,8 +65,8 @@ class SendPatches(_Patches):
     def patch_libraries(self) -> None:
         """Calls `meet` with `Client` and `AsyncClient` of every HTTP library that is imported. Imports nothing.
 
-        If any patch is lost (`Patch.lost`), undoes all of them first. So these classes are patched again, and other
-        ones when they are next met.
+        If any patch of `send` is lost (`Patch.lost`), undoes all patches of `send` before. Other classes than these are
+        patched again when `meet` or `meet_client` is next called for them.
         """
         if self._any_is_lost:
             self.undo()
@@ -75,10 +75,7 @@ class SendPatches(_Patches):
 
     @property
     def are_left_to_another_copy(self) -> bool:
-        """Whether `send` of `Client` or `AsyncClient` of any HTTP library has an active patch of another copy of this.
-
-        As of `is_patched_by_another_copy`.
-        """
+        """Whether `is_patched_by_another_copy` for `send` of `Client` or `AsyncClient` of any HTTP library."""
         return any(is_patched_by_another_copy(cls, "send") for cls in _http_classes())
 
     @guarded(None)
@@ -95,8 +92,8 @@ class SendPatches(_Patches):
         """Patches each class in the `__mro__` of `cls`, a client's class, that defines `send` itself, once.
 
         A class is left out if its `send` is a mock (`is_mocked`), which may be there temporarily, or is patched by
-        another copy of this library. If any is left out, the next call with `cls` looks at it again. Else a further
-        call with it does nothing until `undo`.
+        another copy of this library. If any class is left out, the next call with `cls` tries again, unless `cls`
+        itself was patched. Else a further call with `cls` does nothing until `undo`.
         """
         with changing():
             if weakref.ref(cls) in self._met:
@@ -150,7 +147,8 @@ class SendPatches(_Patches):
 def _http_classes() -> list[type[Any]]:
     """Returns `Client` and `AsyncClient` of every HTTP library that is imported, if they are classes.
 
-    Of an object in the place of a library that raises, nothing is returned and its error is reported.
+    An object that stands in for a library may raise. Then neither class of that library is returned, and the error is
+    reported.
     """
     return [cls for library in LIBRARIES for cls in _classes_of(library)]
 
@@ -192,8 +190,8 @@ class CallPatches(_Patches):
     """The patches of the SDK.
 
     They are on `request` and `_build_request` of its clients, on `parse` of its raw responses and `__init__` of its
-    `APIRequest`, and of some clients on `copy` and `with_options` (`client_copies`). Each method is to be called under
-    the lock of `changing`.
+    `APIRequest`, and of some clients on `copy` and `with_options` (`client_copies`). Each method is to be called within
+    a `with changing():` block.
     """
 
     def __init__(self, wiring: Wiring) -> None:
@@ -206,9 +204,10 @@ class CallPatches(_Patches):
     def patch_library(self) -> None:
         """Patches the SDK if it is imported, once. Imports nothing.
 
-        It is patched again if `_has_mocks` was true of it when it was patched, if any patch is lost (`Patch.lost`), or
-        if nothing was patched and another copy of this library was met. If the SDK was imported anew, the new module is
-        patched too. Warns if no client of it can be patched, unless another copy was met.
+        A later call patches the SDK again in three cases: when the SDK was last patched, a mock was in the place of one
+        of its functions (`_has_mocks`); a patch of the SDK is lost (`Patch.lost`); or nothing is patched, and a patch
+        of another copy of this library was ever found (`another_copy_was_met`). If the SDK was imported anew, the new
+        module is patched too. Warns if no SDK client can be patched, unless such a patch was ever found.
         """
         sdk = imported("anthropic")
         if sdk is None:
@@ -230,7 +229,7 @@ class CallPatches(_Patches):
             log.warning("This version of the Anthropic SDK is not known: its attempts are recorded, its calls are not")
 
     def look_again(self) -> None:
-        """Patches the SDK again if any patch is lost, and warns the first time in a process. Else does nothing."""
+        """Patches the SDK again if any patch of the SDK is lost. Warns of lost patches only once in a process."""
         if self._any_is_lost:
             warn_of_lost_patch()
             self.patch_library()
@@ -275,9 +274,9 @@ def _has_mocks(sdk: Any) -> bool:
 
 
 def _clients(sdk: Any) -> dict[str, type[Any]]:
-    """Returns the client classes of the SDK module `sdk` by their names.
+    """Returns the classes of the SDK module `sdk` whose names begin with `Anthropic` or `AsyncAnthropic`, by name.
 
-    These are all classes in it whose names begin with `Anthropic` or `AsyncAnthropic`, so a few others too.
+    These are the client classes, and a few others such as `AnthropicError`.
     """
     found = {name: getattr(sdk, name, None) for name in dir(sdk) if name.startswith(("Anthropic", "AsyncAnthropic"))}
     return {name: client for name, client in found.items() if isinstance(client, type)}

@@ -97,16 +97,16 @@ def take(http_client: Any, clients: Clients) -> None:
 
 
 def take_all(http_clients: Iterable[Any]) -> None:
-    """Takes the mark off each of the HTTP clients, whether it is over or not."""
+    """Takes the mark off each of the HTTP clients, also a mark that is over (`Mark.is_over`)."""
     for http_client in http_clients:
         vars(http_client).pop(MARK, None)
 
 
 def _with_copies(http_client: Any, clients: Clients) -> list[Any]:
-    """Returns an HTTP client, and those of `clients` that have the same mark as it.
+    """Returns a list of `http_client`, and of those of `clients` that have the same mark as it.
 
-    Mostly there are none. There are where an SDK before 2.6 has made HTTP clients for copies of an SDK client
-    (`client_copies`).
+    Mostly none of `clients` has the same mark. Some have if the Anthropic SDK before 2.6 has made HTTP clients for
+    copies of an SDK client (`client_copies`). If `http_client` has no mark, it is alone in the list.
     """
     mark = mark_of(http_client)
     others = [each for each in marked(clients) if each is not http_client]
