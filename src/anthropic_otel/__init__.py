@@ -61,10 +61,10 @@ def instrument(
     recorded passes through.
 
     A second call for the process, or for a client with the same HTTP client, keeps the options of the first: call
-    `uninstrument()` before it. Only `export` applies again, and only with a `client`. If the HTTP client of `client`
-    was given to `instrument_http_client`, the options of that stay, and calls are recorded from now on. Warns, and
-    records nothing, if neither `httpx` nor `httpx2` can be imported. Warns if Python runs without its GIL. May be
-    called in any thread.
+    `uninstrument()` before it to change them. A second call for the process ignores `export` too, but a call with a
+    `client` always applies its `export`. If the HTTP client of `client` was given to `instrument_http_client`, the
+    options of that stay, and calls are recorded from now on. Warns, and records nothing, if neither `httpx` nor
+    `httpx2` can be imported. Warns if Python runs without its GIL. May be called in any thread.
 
     Args:
         client: An SDK client, such as `anthropic.Anthropic()`. Without one, the whole process is instrumented.
@@ -79,7 +79,8 @@ def instrument(
         logs: Whether to log each failed attempt, and each call that failed without one, on the logger
             `anthropic_otel.attempt`.
         usage: Whether the metrics count the tokens that attempts used. They are never counted within a call for
-            which another GenAI instrumentation has opened a span, as that may count them under the same names.
+            which another GenAI instrumentation has opened a span, as that may count them under the same names. The
+            SDK's own span of a call is no such span.
         phases: Whether to read the transport's trace events. Turning it off costs less, but loses what only they tell:
             most phases of an attempt, whether its connection was reused, and whether a transport has sent again by
             itself. Some causes are less exact: a TLS handshake timeout becomes a `connect_timeout`.
@@ -157,13 +158,13 @@ def instrument_http_client(
     """Records the requests of one `httpx` or `httpx2` client as attempts, sync or async, with or without the SDK.
 
     A request and the redirects that the client follows are one attempt; what its transport sends again is another one.
-    There are no calls, so no call metrics and no backoff of the SDK's, unless `instrument()` records them. Patches only
-    `send` of the classes of `httpx` and `httpx2`, and of the client's own class; the requests of other clients pass
-    through. The other arguments are those of `instrument`. Has no effect on a client that was instrumented by this
+    There are no calls, so no call metrics and no backoff of the SDK's, unless `instrument` records calls too. Patches
+    only `send` of the classes of `httpx` and `httpx2`, and of the client's own class; the requests of other clients
+    pass through. The other arguments are those of `instrument`. Has no effect on a client that was instrumented by this
     function or by `instrument(client)` already.
 
     Raises:
-        TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of another type.
+        TypeError: if `http_client` is not a client of `httpx` or `httpx2`, or an option is of a wrong type.
     """
     settings = Settings(tracer_provider, meter_provider, metrics, logs, usage, suppress_http_instrumentation, phases)
     _follow()
@@ -184,7 +185,8 @@ def event_hooks(
     recorded already, and patch nothing. `uninstrument` does not stop them. They do not see a failure that the transport
     reports by no trace event, such as a timeout in the wait for a full connection pool: such an attempt ends when its
     request is dropped, and fails with the `error.type` `_OTHER`. A request and the redirects that the client follows
-    are one attempt. The arguments are those of `instrument`. Raises `TypeError` if one is of another type.
+    are one attempt; what its transport sends again is another one. The arguments are those of `instrument`. Raises
+    `TypeError` if an argument is of a wrong type.
     """
     hooks = Hooks(_runtime(Settings(tracer_provider, meter_provider, metrics, logs, usage)))
     return {"request": [hooks.request], "response": [hooks.response]}
@@ -223,7 +225,7 @@ A forked child has another id, so that an entry of its parent's does not count.
 
 
 def _follow() -> None:
-    """Has the calls of this process sent to `anthropic-otel run`, if that command has started it; else does nothing."""
+    """Sends the calls of this process to `anthropic-otel run`, if that command has started this process."""
     if "ANTHROPIC_OTEL_RUN" in os.environ:
         from anthropic_otel._live.follow import follow
 

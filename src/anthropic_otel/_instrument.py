@@ -45,7 +45,7 @@ class Instrumentation:
 
     @property
     def is_left_to_another_copy(self) -> bool:
-        """Whether another copy of this library has an active patch on a client class of an HTTP library."""
+        """Whether `send` of a client class of an HTTP library is the replacement of another copy of this library."""
         return self._sends.are_left_to_another_copy
 
     # -- what is instrumented ------------------------------------------------------------------------------------------
@@ -59,8 +59,8 @@ class Instrumentation:
         """Has all clients, existing and future, recorded by the runtime that `runtime_factory` makes.
 
         But a client that was instrumented by itself keeps its own. Imports the installed HTTP libraries and the SDK,
-        and patches them. If the process has a provisional runtime, that adopts the new one (`Runtime.adopt`). Does
-        nothing if the app has instrumented the process already, or, with a warning, if no HTTP library can be imported.
+        and patches them. If the process has a provisional runtime, that one stays, and adopts the new one. Only warns
+        if no HTTP library can be imported. Does nothing if the app has instrumented the process already.
         """
         if not self.is_instrumented and _import_libraries():
             self._record_process(runtime_factory())
@@ -79,7 +79,7 @@ class Instrumentation:
     def join(self, recorder: Recorder, *, importing: bool = True) -> None:
         """Has `recorder` record the calls, and the attempts without a call, that start in the process until `leave`.
 
-        Those of excluded clients are left out. The app need not have instrumented anything. Patches what is imported.
+        Leaves out only those of excluded clients. The app may have instrumented nothing. Patches what is imported.
 
         With `importing`, and if the app has not instrumented the process, first imports the installed libraries. If
         there is no HTTP library, warns, and `recorder` records only what the app instruments later. Without `importing`
@@ -110,9 +110,9 @@ class Instrumentation:
         return runtime
 
     def patch_again(self) -> None:
-        """Imports the installed libraries, and calls `patch_imported`: a reloader may have imported new copies.
+        """Imports the HTTP libraries and the SDK if they are installed, and calls `patch_imported`.
 
-        Warns if no HTTP library can be imported.
+        A reloader may have imported new copies of them. Warns if no HTTP library can be imported.
         """
         _import_libraries()
         self.patch_imported()
@@ -129,9 +129,9 @@ class Instrumentation:
     def leave(self, recorder: Recorder) -> None:
         """Undoes `join`: `recorder` records no call, and no attempt without a call, that starts from now on.
 
-        It records to their end those that have started. If the process was recorded for such recorders alone, that ends
-        when the last one leaves: then the patches are undone unless single clients are instrumented, and the attempts
-        that are still to come of a call may be missing. Else it records these too.
+        `recorder` records to their end those that have started, with the attempts that such a call sends later. These
+        later attempts may be missing if the process was recorded only for recorders that have joined, and `recorder` is
+        the last of them: then the patches are undone, unless single clients are instrumented.
         """
         with changing():
             self._joined = [other for other in self._joined if other is not recorder]
@@ -157,10 +157,10 @@ class Instrumentation:
     def instrument_http_client(self, http_client: Any, runtime_factory: RuntimeFactory, *, calls: bool = False) -> None:
         """Instruments one HTTP client: has its requests recorded as attempts, and with `calls` the SDK's calls by it.
 
-        Imports the installed libraries, and patches those for HTTP; with `calls` the SDK too. If the client is
-        instrumented by itself already, it keeps its runtime, and its calls stay recorded if they are; if not, or if it
-        is excluded, `runtime_factory` makes its runtime. Raises `TypeError` if `http_client` is no client of httpx or
-        httpx2.
+        Imports the installed libraries, and patches those for HTTP; with `calls` the SDK too. A client that is
+        instrumented by itself already keeps its runtime, and if its calls are recorded, that stays so without `calls`.
+        For any other client, also an excluded one, `runtime_factory` makes the runtime. Raises `TypeError` if
+        `http_client` is no client of httpx or httpx2.
         """
         if not is_client(http_client):
             raise TypeError(f"Expected an httpx or httpx2 client, got {type(http_client).__name__}")
@@ -205,10 +205,10 @@ class Instrumentation:
 
     @guarded(None)
     def copied(self, http_client: Any, copy: Any) -> None:
-        """Gives `copy`, the HTTP client of a copy of an SDK client, the mark of the original's, and patches its class.
+        """Gives `copy` the mark of `http_client`, and patches the class of `copy`.
 
-        `http_client` is that of the original. Does nothing if it has no mark, if `copy` is the same client, or if
-        `copy` is no client of httpx or httpx2.
+        `http_client` is the HTTP client of an SDK client, `copy` that of a copy of this SDK client. Does nothing if
+        `http_client` has no mark, if both are the same client, or if `copy` is no client of httpx or httpx2.
         """
         if not self.clients or copy is http_client or not is_client(copy):
             return
@@ -245,9 +245,9 @@ class Instrumentation:
         """Undoes the instrumentation of one HTTP client: `client` itself, or that of an SDK client.
 
         If the app has instrumented the process, excludes the HTTP client from that, until `uninstrument` or until it is
-        instrumented by itself; copies of it that are made meanwhile are excluded too. Else takes its mark off, and
-        undoes the patches if nothing else is recorded. The same is done to each HTTP client that `copied` gave its
-        mark.
+        instrumented by itself. A copy that is made of it while it is excluded is excluded too. Else takes its mark off,
+        and undoes the patches if nothing else is recorded. The same is done to each HTTP client to which `copied` has
+        given the same mark.
 
         Does nothing if `client` is no HTTP client, and its `_client` is missing, allows no weak references, or has no
         `__dict__` that is a dictionary.
@@ -269,13 +269,13 @@ class Instrumentation:
                 self._unpatch_unused()
 
     def _unpatch_unused(self) -> None:
-        """Undoes the patches if the process has no runtime, and no client has a mark."""
+        """Undoes the patches if the process has no runtime, and none of `clients` has a mark that is not over."""
         if self.process is None and not marks.marked(self.clients):
             self._sends.undo()
             self._calls.undo()
 
     def runtimes(self) -> list[Runtime]:
-        """Returns the runtimes of the process and of the clients that are instrumented by themselves, each once."""
+        """Returns each runtime in use once: the process's, also a provisional one, and those of marked clients."""
         runtimes = (self.process, *map(marks.runtime_of, marks.marked(self.clients)))
         found = {id(runtime): runtime for runtime in runtimes if runtime is not None}
         return list(found.values())

@@ -53,10 +53,11 @@ class AnthropicOtelInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 def _switches(options: Mapping[str, Any]) -> dict[str, bool]:
-    """Returns those of the options that are switches and have a boolean value.
+    """Returns the options that are switches, such as `phases`, each with its value as a `bool`.
 
-    The strings `true` and `false`, in upper or lower case and with blanks around them, count as such values. Warns of
-    each other option, unless it is a provider or its value is `None`.
+    The strings `true` and `false` count as such values, in upper, lower or mixed case, and with blanks around them. An
+    option with any other value is left out, and so is one that is no switch. Warns of each option that is left out,
+    unless its name is `tracer_provider` or `meter_provider`, or its value is `None`.
     """
     switches: dict[str, bool] = {}
     for name, value in options.items():
