@@ -155,8 +155,7 @@ def test_a_stream_that_is_read_to_its_end(scene: Scene, telemetry: Telemetry) ->
     for wait, held in ((2.0, 4.0), (5.0, 0.5)):
         reading.asked_at = reading.clock_now()
         scene.clock.pass_seconds(wait)
-        reading.on_chunk(b"compressed", encoded=True)
-        reading.on_decoded(sse("message_stop", STOP))
+        reading.on_chunk(sse("message_stop", STOP))
         scene.clock.pass_seconds(held)
     reading.asked_at = reading.clock_now()
     attempt.end(End.READ)

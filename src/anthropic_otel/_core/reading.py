@@ -1,7 +1,6 @@
 """Measures how the app reads one body: when its chunks came, and how long each side waited for the other.
 
-Rule: nothing is read that the app does not ask for. A chunk is searched only for what the body's reader needs: how an
-event stream ends, or the beginning, the last byte and one word of any other body.
+Rule: nothing is read that the app does not ask for, and a chunk is looked at only as the body's reader needs it.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ _ERROR: Final = Dispatched.ERROR
 
 
 class BodyEnds(Protocol):
-    """Receives how a watched body ends; nothing if the app stops reading before. No method raises.
+    """Receives how a watched body ends; nothing if the app stops reading before. No method raises an error of its own.
 
     The app may read on after an `error` event: another method may be called after `body_erred`, or that one again.
     """
 
     def body_exhausted(self) -> None:
-        """Called after the last chunk."""
+        """Called when the app has asked for a chunk after the last one."""
         ...
 
     def body_failed(self, error: BaseException) -> None:
@@ -42,26 +41,26 @@ class BodyEnds(Protocol):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Reading:
-    """How the app reads one body. No method raises an error of its own. One thread at a time uses it.
+    """How the app reads one body. No method raises an error of its own. Not for several threads at once.
 
     It is made with a clock's function `seconds`, and with the reader that is given the body's chunks: `None` for a body
-    in which nothing matters.
+    in which nothing matters. What `conclude` sets is empty, 0, `False` or `None` before.
 
     - `clock_now`: returns the time of the clock in seconds.
     - `asked_at`: that time when the app asked for the next chunk; `None` before the first, and while it processes one.
     - `first_chunk`: when the first chunk came, in nanoseconds of the clock; `None` before.
-    - `max_gap`: the longest time that the app waited for a chunk, in nanoseconds. Set by `conclude`, 0 before.
+    - `max_gap`: the longest time that the app waited for a chunk or for the end of the body, in nanoseconds. Set by
+      `conclude`.
     - `consumer_time`: the time that the app spent between receiving a chunk and asking for the next one, in total, in
-      nanoseconds. Set by `conclude`, 0 before.
-    - `decoding`: whether the HTTP library decodes the body's content encoding. Bytes may come of it after the last
-      chunk. The body wrappers set it.
+      nanoseconds. Set by `conclude`.
+    - `decoding`: whether the HTTP library has begun to decode the body's content encoding. It may yield bytes after the
+      last chunk. `ObservedDecoder` sets it.
     - `seen`: whether `on_decoded` has given the reader a chunk, be it an empty one.
-    - `end`: how an event stream ended, set by `conclude`; `None` for a body of another kind.
-    - `start`: the beginning of a body that is no event stream, of a long error's with its end, set by `conclude`;
-      `None` if it could not be seen, or the app read nothing of the body and not to its end.
-    - `has_sought`: whether what the reader of such a body sought has come, and nothing in it is known to be no JSON
-      where each line has to be. Set by `conclude`.
-    - `last`: the last byte of such a body that is not blank, if it was read to the end; else empty. Set by `conclude`.
+    - `end`: what `finish` of a `StreamReader` has returned; `None` with another reader. Set by `conclude`.
+    - `start`: the `start` of a `StartOfBody`; `None` with another reader, if it could not be seen, and if the app read
+      nothing of the body and not to its end. Set by `conclude`.
+    - `has_sought`: what `finish` of a `StartOfBody` has returned. Set by `conclude`.
+    - `last`: the `last` of a `StartOfBody` if the app has read the body to its end; else empty. Set by `conclude`.
     """
 
     clock_now: Callable[[], float]
@@ -90,8 +89,8 @@ class Reading:
     def watch(self, body: Iterable[bytes], ends: BodyEnds, encoded: bool) -> Iterator[bytes]:
         """Yields the chunks of `body` unchanged, and records each. Raises what `body` raises, and nothing of its own.
 
-        `ends` is told how `body` ends. `encoded` is whether the chunks have a content encoding. Their decoded bytes go
-        to `on_decoded`.
+        Reports to `ends` how `body` ends. `encoded` is whether the chunks have a content encoding. Then only their
+        times are recorded, and the caller must pass their decoded bytes to `on_decoded`.
         """
         seconds, events = self.clock_now, self._events
         try:
@@ -133,7 +132,7 @@ class Reading:
         ends.body_exhausted()
 
     async def watch_async(self, body: AsyncIterable[bytes], ends: BodyEnds, encoded: bool) -> AsyncIterator[bytes]:
-        """Does what `watch` does, for an async `body`. Closes the async generator that `body` makes, in this task."""
+        """Does what `watch` does, for an async `body`. If that makes an async generator, closes it, in this task."""
         seconds, events = self.clock_now, self._events
         chunks = body.__aiter__()
         try:
@@ -175,11 +174,10 @@ class Reading:
             raise
         ends.body_exhausted()
 
-    def on_chunk(self, chunk: bytes, *, encoded: bool = False) -> bool:
-        """Records a chunk that does not pass `watch`, such as a body in memory, when the app gets it.
+    def on_chunk(self, chunk: bytes) -> bool:
+        """Records a decoded chunk that does not pass `watch`, such as a whole body in memory, when the app gets it.
 
-        `encoded` is whether it has a content encoding. Returns whether an `error` event was dispatched in it, `False`
-        if it is encoded: its decoded bytes go to `on_decoded`.
+        Returns whether it completes an `error` event; `False` for a body in which nothing matters, and on a failure.
         """
         self._got = now = self.clock_now()
         gap = now - self.asked_at if self.asked_at is not None else 0.0
@@ -188,7 +186,7 @@ class Reading:
         if gap > self._longest:
             self._lengthen(gap, now)
         try:
-            return self._is_error(chunk, encoded)
+            return self._is_error(chunk, encoded=False)
         except Exception as error:
             report("Reading.on_chunk", error)
             return False
@@ -196,7 +194,7 @@ class Reading:
     def _lengthen(self, gap: float, now: float) -> None:
         """Records the first wait for a chunk, or one that is longer than all before: `gap`. The chunk came at `now`.
 
-        The first wait is up to the first chunk, whose time it records too.
+        Both are in seconds. For the first chunk it also sets `first_chunk`.
         """
         self._longest = gap
         if self.first_chunk is None:
@@ -204,10 +202,10 @@ class Reading:
             self._waited = 0.0
 
     def _is_error(self, chunk: bytes, encoded: bool) -> bool:
-        """Gives a chunk to the reader. Returns whether it completes an `error` event.
+        """Gives a chunk to the reader. Returns whether it completes an `error` event, `False` without a reader.
 
-        One that is `encoded` is not given: it is only noted that such bytes came, and the result is `False`, as it is
-        without a reader. May raise for a chunk that is no bytes, as a transport of the app may yield.
+        One that is `encoded` is not given: it is only noted whether it has any bytes, and the result is `False`. May
+        raise for a chunk that is no bytes, as a transport of the app may yield.
         """
         if encoded:
             self._encoded = self._encoded or bool(chunk)
@@ -223,8 +221,7 @@ class Reading:
     def on_decoded(self, chunk: bytes) -> bool:
         """Records bytes of the body after the HTTP library has decoded their content encoding.
 
-        Returns whether an `error` event was dispatched in them, as `on_chunk` does. Does nothing, and returns `False`,
-        for a body in which nothing matters.
+        Returns what `on_chunk` does. Does nothing for a body in which nothing matters, and after `conclude`.
         """
         if self._reader is None:
             return False
@@ -232,10 +229,10 @@ class Reading:
         return self._reader.feed(chunk) is _ERROR
 
     def conclude(self, now: int, *, read_to_end: bool) -> None:
-        """Sets the attributes that are described as set by it, and frees what was kept of the body. To be called once.
+        """Sets the attributes that are described as set by it, and drops the reader. To be called once.
 
-        `now` is the clock's time in nanoseconds, `read_to_end` whether the app has read the last byte. The wait for a
-        chunk that never came counts as a gap, such as that of a stream which stalls until a timeout.
+        `now` is the clock's time in nanoseconds, `read_to_end` whether the app has read the last byte. The last wait
+        counts as a gap too, as that for a chunk which did not come before a timeout.
         """
         asked, longest = self.asked_at, self._longest
         if asked is not None:
