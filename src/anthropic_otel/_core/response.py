@@ -48,11 +48,11 @@ STATUS_CLASSES: Final = {number: f"{number}xx" for number in range(1, 6)}
 class Response(ResponseFacts):
     """A response to a request that asked for `expected`; `of_message` is whether that is a message.
 
-    `received` are its headers, of which it has the recorded ones; `version` is its `protocol_version`.
+    `received` are all its headers, of which it keeps the recorded ones; `version` is its `protocol_version`.
 
     - `is_success`: whether its status is a 2xx. `protocol_version`: the HTTP version, `None` if not known.
-    - `error_headers`: all headers if the status is no 2xx, by which the SDK decides on a retry; `None` for a 2xx.
-    - `is_unexpected`: whether it is a 2xx and no answer to its request. `judge` sets it; it is `False` before.
+    - `error_headers`: all headers if the status is no 2xx, as by these the SDK decides on a retry; `None` for a 2xx.
+    - `is_unexpected`: whether it is a 2xx whose body `judge` has found to be no answer to its request.
     """
 
     __slots__ = (
@@ -82,24 +82,24 @@ class Response(ResponseFacts):
 
     @property
     def is_asked_for_as_stream(self) -> bool:
-        """Whether it is a 2xx, and the app has asked for an event stream."""
+        """Whether it is a 2xx that has to be an event stream: the app is known to have asked for one (`Expected`)."""
         return self.is_success and self._expected is Expected.EVENT_STREAM
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether its status may have no body, and no message was asked for."""
+        """Whether its status is 204 or 205, so that it may have no body, and no message was asked for."""
         return self._status in _EMPTY and not self._of_message
 
     @property
     def is_to_be_parsed(self) -> bool:
-        """Whether it is a 2xx whose body the SDK has to parse as JSON, and `judge` has not found it to be no answer."""
+        """Whether it is a 2xx that has to be JSON or lines of it, or may have to be, and is not `is_unexpected`."""
         return self.is_success and self._expected in _JSON and not self.is_unexpected
 
     def body_reader(self, *, by_names: bool) -> StreamReader[Any] | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
 
-        It reads an event stream, or keeps the body's beginning, and the end of an error's. `by_names` is whether the
-        SDK decodes only stream events whose names it knows, as up to 1.15.
+        It reads an event stream, or keeps of another body what `judge` needs. `by_names` is whether the SDK decodes
+        only stream events whose names it knows, as up to 1.15.
         """
         if not self.is_success:
             return StartAndEnd(_MAX_ERROR)
@@ -114,7 +114,7 @@ class Response(ResponseFacts):
         return StartOfReply(_MAX_ERROR, CONTENT) if self._expected is Expected.JSON_OR_EVENT_STREAM else None
 
     def judge_whole(self, body: bytes) -> ApiError | None:
-        """Does what `judge` does, for a body that is in memory. Of lines of JSON only the first bytes are looked at."""
+        """Does what `judge` does, for the whole body. Of lines of JSON only the first bytes are looked at."""
         if self._of_message and self.is_success and is_plain_message(body):
             # As nearly every one is.
             return None
@@ -123,16 +123,17 @@ class Response(ResponseFacts):
     def judge(self, start: bytes | None, last: bytes, has_content: bool, *, whole: bool) -> ApiError | None:
         """Sets `is_unexpected` by the body of a 2xx that has to be JSON: whether it is no answer to the request.
 
-        Leaves it unchanged if an event stream may come and has come, or with status 204 or 205 if no message was asked
-        for.
+        Leaves it unchanged if an event stream may come and has come, and if the response `may_be_empty`.
 
-        Returns the API's error in the body of a response of another status, or of an unexpected one. `None` if it has
-        neither a documented type nor a code. Of a body of more than 16 KiB, so many bytes at both ends are searched.
-        Bedrock tells it in a header, and not in the body.
+        Returns the API's error in the body of a response of another status, or of an unexpected one. If a response of
+        another status has none there, returns the one that Bedrock tells in a header. An error with neither a
+        documented type nor a code does not count; `None` without one. Of a body of more than 16 KiB, so many bytes at
+        both ends are searched.
 
         - `start`: the body, or its beginning, for an error with its end; `None` if it could not be seen. Then only HTML
           is known to be unexpected. An empty body is unexpected.
-        - `last`: the body's last byte that is not blank, if `start` is only a beginning and that was read; else empty.
+        - `last`: the body's last byte that is not blank, if it was read to its end; else empty. It may also be empty if
+          `start` is the whole body.
         - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether no line is known to be no JSON.
         - `whole`: whether `start` or `last` has the body's end.
         """
@@ -166,10 +167,14 @@ class Response(ResponseFacts):
     def is_no_stream(self, end: StreamEnd, *, read_to_end: bool) -> bool:
         """Returns whether the app asked for an event stream, and the body is none by its first bytes.
 
-        `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. A body with the
-        content type of an event stream is one if a message was asked for or the SDK could not decode it, and so is
-        every one of AWS frames. An empty body of another content type is none if it was read to its end, and not hidden
-        by an encoding that only the app decodes, or if its content type is HTML.
+        `end` is how the body ended by its reader, `read_to_end` whether the app has read the last byte. By the content
+        type:
+
+        - AWS frames: `False`.
+        - Server-sent events: whether the first bytes are not those of a stream, unless a message was asked for, or the
+          SDK could not decode an event.
+        - Another: whether the first bytes are not those of a stream. If they are not known, as for an empty body:
+          `True` for HTML, or if the body was read to its end and not in an encoding that only the app decodes.
         """
         if self._expected is not Expected.EVENT_STREAM or self._content is Content.AWS_EVENT_STREAM:
             return False
@@ -182,11 +187,11 @@ class Response(ResponseFacts):
 
 
 def says_nothing(reply: Any, of_message: bool) -> bool:
-    """Returns whether `reply`, which the SDK has made of a JSON object, has nothing of what its operation returns.
+    """Returns whether `reply`, which the SDK has made of a body, has nothing of what its operation returns.
 
     The SDK makes a reply of every object, such as a gateway's `{"code": 401}` with status 200. A message
     (`of_message`) says nothing if its `content` is `None`. Any other reply does if the object had none of its fields
-    and at least one is required. Never raises; `False` for what is no reply of the SDK's.
+    and at least one is required. `False` for a reply without fields, such as a text. Never raises an error of its own.
     """
     # Guarded in place, as it runs at every call.
     try:

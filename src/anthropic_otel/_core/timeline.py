@@ -1,16 +1,17 @@
 """Measures the phases of an attempt by the trace events of the transport.
 
-Rule: an attempt is always in exactly one phase; an event only closes the current phase and opens the next. So the
-phases add up to the attempt's duration, and the phase in which it failed is the last one.
+Rule: an attempt is always in exactly one phase; an event that enters another closes it. So the times of all phases add
+up to the attempt's duration, and mostly the last phase is the one in which it failed. A phase may be entered again.
 
     auth ──> pool ──> connect ──> tls ──> send ──> wait ──> receive
                └───── a reused connection ──^
 
-Where the SDK fetches credentials within the send, all time up to the first event is `auth`. Where another auth flow has
-fetched them, it is the time that its requests took.
+Where the SDK may fetch credentials within the send, all time up to the first event is `auth`. Where another auth flow
+has fetched them, `auth` is the time that its requests took.
 
 The events are those of httpcore's `trace` extension (https://www.encode.io/httpcore/extensions/#trace). Other
-transports have none: then only `receive` is known, from when the response arrived, or `pool` or `auth` that failed.
+transports have none: then only `receive` is known, from when the send returned, and a `pool` or `auth` in which the
+attempt failed.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from anthropic_otel._core.semconv import Phase
 _PHASES: Final = tuple(Phase)
 _NO_TIMES: Final[list[int | None]] = [None] * len(_PHASES)
 _CONNECT: Final = Phase.CONNECT.index
-"""The phases before the connection, of which only trace events tell."""
+"""The index of `connect`. Of the phases before it, mostly only trace events tell."""
 _CREDENTIALS_WANTED: Final = (401, 407)
-"""The statuses that an auth flow answers with a further request of the same attempt."""
+"""The statuses that an auth flow may answer with a further request of the same attempt."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -40,21 +41,27 @@ class Timeline:
     It is made with the time when the attempt started, and its first phase. Only `trace` may raise. Not for several
     threads at once.
 
-    - `phase`: the phase that is under way, or the last one.
-    - `phase_ns`: the time spent in each closed phase by its index, else `None`.
-    - `reused`: whether the connection existed before; `None` before the first trace event.
-    - `waited_for_pool`: whether the attempt failed because the pool had no free connection. Set by the attempt.
-    - `peer`: address and port that were connected to, `None` if not known.
-    - `received`: the response that the transport received last; `None` before, if it has an unknown form, and once the
-      attempt has it.
-    - `send_error`: why the request could not be sent whole, `None` if it was. Raised later: a response may still come.
-    - `tunnelling`: whether a proxy is asked for a tunnel. `None` before: a TLS handshake is with the proxy, if any.
-      `False` after it, and while a request is sent without one: a handshake is with the API's host.
+    - `phase`: the phase that is under way, or the last one. At its end the attempt may set it to the one in
+      which it failed.
+    - `phase_ns`: the total time spent in each phase, by the phase's index; `None` for one that was not closed yet.
+    - `reused`: whether all connections so far existed before; `None` before the first trace event that is handled.
+    - `waited_for_pool`: whether the attempt failed because the pool had no free connection. The attempt sets it at its
+      end.
+    - `peer`: address and port that were connected to last: the proxy's if there is one. `None` if not known.
+    - `received`: the response that the transport received to the last request; `None` before, if it has an unknown
+      form, and once the attempt has it. A response to `CONNECT` counts neither here nor in `answered_at` and
+      `failed_at`.
+    - `send_error`: the cause for which the last request could not be sent whole, `None` without one. The transport may
+      read a response all the same.
+    - `tunnelling`: whether a proxy is being asked for a tunnel by `CONNECT`. `None` before that: a TLS handshake is
+      with the proxy, or without one with the API's host. `False` once a handshake through a proxy begins, or another
+      request than `CONNECT`.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
-    - `answered_at`: when the last request was answered with a 2xx, or its response was closed; `None` if it was not.
-      The same request once more after that is another attempt.
-    - `failed_at`: when the last request failed, by its status or by an exception, or its failed response was closed;
-      `None` if it has not failed. A request that the transport sends after that is another attempt.
+    - `answered_at`: when the last request was answered with a 2xx, and once this response is closed, when it was;
+      `None` without a 2xx. The same request once more after that is another attempt.
+    - `failed_at`: when the last request failed, by its status (`answered`) or by an exception, and once its failed
+      response is closed, when it was; `None` if it has not failed. A request that the transport sends after that is
+      another attempt.
     """
 
     clock: Clock
@@ -73,7 +80,10 @@ class Timeline:
     answered_at: int | None = None
     failed_at: int | None = None
     failure: BaseException | None = None
-    """The exception of the last failed trace event. Cleared at the end: it would keep objects of the app alive."""
+    """The exception by which the last request failed, `None` without one.
+
+    Cleared at the end, as it would keep objects of the app alive.
+    """
     _target: int = 0
     """What is known of where the last request went: a hash, as its URL is not to be kept. 0 for nothing."""
     _finished: bool = False
@@ -81,9 +91,9 @@ class Timeline:
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Handles one event of httpcore's `trace` extension, such as `connection.connect_tcp.started`.
 
-        Enters the phase that begins with it, and updates the attributes. Unknown events, and events after `finish`, are
-        ignored. `info["request"]` holds the API key and is never kept. May raise for an event of another form than
-        httpcore's: it runs within the guard of `Send.trace`.
+        Enters the phase that begins with it, if any, and updates the attributes. Unknown events, and events after
+        `finish`, are ignored. `info["request"]` holds the API key and is never kept. May raise for an event of another
+        form than httpcore's: it runs within the guard of `Send.trace`.
         """
         handle = _HANDLERS.get(name)
         if handle is None or self._finished:
@@ -101,7 +111,10 @@ class Timeline:
             self.phase = phase
 
     def finish(self, now: int) -> None:
-        """Closes the last phase at the time `now`. Later events are ignored. To be called once."""
+        """Closes the last phase at the time `now`, and forgets `failure`. Later trace events are ignored.
+
+        To be called once.
+        """
         # The same as in `enter`: a function of its own for it would be entered three times an attempt.
         index = self.phase.index
         self.phase_ns[index] = (self.phase_ns[index] or 0) + now - self._since
@@ -109,15 +122,18 @@ class Timeline:
         self.failure = None
 
     def was_fetching_credentials(self) -> None:
-        """Changes the current phase to `AUTH` as a whole: an auth flow failed in it. Does nothing after `finish`."""
+        """Makes the current phase `AUTH`, as of its begin, because an auth flow has failed in it.
+
+        Does nothing after `finish`.
+        """
         if not self._finished:
             self.phase = Phase.AUTH
 
     def fetched_credentials(self, took: int) -> None:
         """Moves `took` nanoseconds to `AUTH`, in which an auth flow has fetched credentials without a trace event.
 
-        They are taken from the closed `POOL` or, after a response that demanded credentials, `RECEIVE`: at most as many
-        as that phase has.
+        They are taken from the time of `RECEIVE` if that was closed, as after a response that demanded credentials,
+        else from that of `POOL`: at most as many as the phase has.
         """
         times = self.phase_ns
         index = Phase.POOL.index if times[Phase.RECEIVE.index] is None else Phase.RECEIVE.index
@@ -133,10 +149,10 @@ class Timeline:
 
     @property
     def first_known(self) -> int:
-        """The index of the first phase in `phase_ns` whose time is known: those before are not to be reported.
+        """The index of the first phase in `phase_ns` that may be reported: the times of those before are not known.
 
-        Without trace events the phases before connecting are reported only if the attempt failed in one of them:
-        nothing else proves that it waited.
+        Without trace events the phases before connecting are reported only if the attempt is or ended in `AUTH`, or
+        failed because of a full pool: nothing else proves that it waited.
         """
         return 0 if self.reused is not None or self.waited_for_pool or self.phase is Phase.AUTH else _CONNECT
 
@@ -188,9 +204,9 @@ class Timeline:
             self.answered(received)
 
     def answered(self, received: ParsedResponse | None) -> None:
-        """Records a response, `None` for one of an unknown form.
+        """Records the response to the last request, `None` for one of an unknown form.
 
-        A status from 400 on sets `failed_at` to now, except 401 and 407, which an auth flow answers with a further
+        A status from 400 on sets `failed_at` to now, except 401 and 407, which an auth flow may answer with a further
         request. A 2xx sets `answered_at`.
         """
         self.received = received
@@ -207,10 +223,10 @@ class Timeline:
             self.answered_at = self.clock.now()
 
     def sends_the_same(self, name: str, info: Mapping[str, Any], address: str, port: int) -> bool:
-        """Returns whether an event begins the same request once more, after it was answered with a 2xx.
+        """Returns whether a trace event counts as the begin of the same request once more, as of a mirror.
 
-        That is one to the same path and query with the same method, or a connection to `address` and `port`, those of
-        the first request. A hook or a transport may mirror what is sent. Anything else is for another operation.
+        To be asked after a 2xx. Such an event begins to send a request with the method, path and query of the last one,
+        or to open a TCP connection, not by SOCKS, to `address` and `port`, which are those of the attempt's target.
         """
         if name == "connection.connect_tcp.started":
             return info.get("host") == address and info.get("port") == port
@@ -231,7 +247,7 @@ class Timeline:
 
 
 def _target_of(request: Any) -> int:
-    """Returns a hash of the method and the path with query of httpcore's request, 0 for anything else."""
+    """Returns a hash of the method and the path with query of httpcore's request; 0 if it has no such path."""
     target = getattr(getattr(request, "url", None), "target", None)
     return hash((request.method, target)) if target is not None else 0
 
