@@ -1,7 +1,7 @@
 """Follows one HTTP request for an operation, from the send to the end of its body, and ends it.
 
-Rule: an attempt ends exactly once, in any thread: its body was read, an exception came, or it was closed or dropped.
-What comes first wins; later ends are ignored. After its end it does not change; only tokens may still become known.
+Rule: an attempt ends once, in any thread: when its body was read, closed or dropped, when an exception came, or when a
+transport sends again. The first end wins, and later ones are ignored. Only tokens may become known after it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Attempt(AttemptState):
     ) -> None:
         """Records the response: its status and headers, the HTTP version, and the address that it came from.
 
-        `version` and `peer` are `None` if not known. `body` is the whole decoded body of a response in memory, from
-        which the API's error is taken, and whether a 2xx is an answer; `None` for an open response. Enters the phase
-        `RECEIVE` and does not end the attempt. Ignored after its end.
+        `version` and `peer` are `None` if not known; a `peer` that is known already is kept then. `body` is the whole
+        decoded body if that is in memory, else `None`. The API's error is taken from it, and whether a 2xx is an
+        answer. Enters the phase `RECEIVE` and does not end the attempt. Ignored after its end.
         """
         if self.ending is not ending.NOT_ENDED:
             return
@@ -60,11 +60,14 @@ class Attempt(AttemptState):
             self.api_error = response.judge_whole(body) or self.api_error
 
     def begin_hop(self) -> None:
-        """Forgets the status and response of a hop, such as a followed redirect: those of the next hop count."""
+        """Forgets the status and response, as a further request has followed, whose own count."""
         self.status = self.response = None
 
     def begin_body(self) -> Reading:
-        """Sets `reading` to a new one and returns it: the caller must pass it each chunk. After `responded`."""
+        """Sets `reading` to a new one and returns it. The caller must pass it each chunk of the body.
+
+        To be called after `responded`, as the response chooses what is read of the body.
+        """
         by_names = self.invocation is not None and self.invocation.by_names
         reader = self.response.body_reader(by_names=by_names) if self.response is not None else None
         self.reading = Reading(self.timeline.clock.seconds, reader)
@@ -75,8 +78,8 @@ class Attempt(AttemptState):
     def begin_parsing(self) -> None:
         """Records that the SDK begins to read and parse the body in one step. `parsed` must be called after it.
 
-        Until then `End.READ` does not end the attempt. Without effect after its end, without a response, and for one
-        that is not `is_to_be_parsed`.
+        Until then `End.READ` does not end the attempt. Without effect after its end, without a response, and for a
+        response that is not `is_to_be_parsed`.
         """
         self._parsing = self.response is not None and self.response.is_to_be_parsed and not self.ended
 
@@ -93,15 +96,18 @@ class Attempt(AttemptState):
     def fail(self, error: BaseException, at: int | None = None) -> None:
         """Ends the attempt because the send, or the reading of the body, raised `error`, now or at the time `at`.
 
-        It has failed then; it was cancelled if `error` is no `Exception`. Ignored after the first end. Thread-safe.
+        `at` is in nanoseconds of its clock. The attempt has failed then, or was cancelled if `error` is no `Exception`.
+        Ignored after the first end. Thread-safe.
         """
         self.end(error, at)
 
     def end(self, how: End | BaseException, at: int | None = None) -> None:
-        """Ends the attempt, now or at the time `at`: by an exception as `fail` does, or without one, as `how` says.
+        """Ends the attempt, now or at the time `at`, as `fail` does. `how` is an exception, or else the kind of end.
 
-        Passes it to its recorder, then the tokens that are known of a message, and then itself to its owner. Between
-        `begin_parsing` and `parsed`, `End.READ` is only noted for `parsed`. Ignored after the first end. Thread-safe.
+        Without an exception, `ending.of_end` decides by `how`, the response and the body whether it has failed. Passes
+        the attempt to its recorder, then the tokens that are known of a message, and then the attempt to its owner.
+        Between `begin_parsing` and `parsed`, `End.READ` is only noted for `parsed`. Ignored after the first end.
+        Thread-safe.
         """
         if self._parsing and how is End.READ:
             self._read_at = self.timeline.clock.now() if at is None else at
@@ -133,8 +139,8 @@ class Attempt(AttemptState):
     def _conclude(self, how: End | BaseException, now: int) -> None:
         """Sets the duration, ends the phases and the reading at the time `now`, and last sets how the attempt ended.
 
-        `how` is that of `end`; for `End.UNDECODED` the reading's end is changed to say so. Before it sets how the
-        attempt ended, it records a response that the send has not returned, and the API's error in the body.
+        `how` is that of `end`; for `End.UNDECODED` it calls `could_not_be_taken` of the reading's `end`. Before it sets
+        how the attempt ended, it records a response that the send has not returned, and the API's error in the body.
         """
         reading, failure = self.reading, self.timeline.failure
         self.duration = now - self.started
@@ -157,7 +163,7 @@ class Attempt(AttemptState):
 
     @guarded(None)
     def _recover_response(self) -> None:
-        """Records a response that the transport has received and the send has not returned, if there is one.
+        """Records the response in `timeline.received`, which the send has not returned, if there is one.
 
         Its body may have failed within the send, or the transport may have sent again after it. The phase is not
         changed: without trace events it is not known when the response came.
@@ -179,7 +185,7 @@ class Attempt(AttemptState):
     # -- after its end -------------------------------------------------------------------------------------------------
 
     def take_usage(self, tokens: tuple[usage.Usage, ...]) -> None:
-        """Passes `tokens`, the usage of its reply, one per model, to the recorder, less what was passed before.
+        """Passes `tokens`, the usage of its reply, to the recorder, less what was passed before. One per model at most.
 
         Does nothing before the attempt's end, without `tokens`, or if it does not ask for a message. Not for several
         threads at once.

@@ -1,6 +1,7 @@
 """Holds the facts of one attempt, an HTTP request for an operation, from its send to the end of its body.
 
-Rule: what records an attempt only reads these facts. `Attempt` sets them, and so does what sends it.
+Rule: what records an attempt only reads these facts; but a tee sets `recorder`. `Attempt` sets them, and so do what has
+begun it and what sends it.
 """
 
 from __future__ import annotations
@@ -26,31 +27,40 @@ if TYPE_CHECKING:
 
 
 class AttemptOwner(Protocol):
-    """What has begun an attempt: a call, or a send without a call."""
+    """What an attempt reports its end to: its call, or without a call the `LoneAttempts` of its send."""
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        """Called once for each of its attempts, after the attempt's end was recorded. In any thread. May raise."""
+        """Called once for each of its attempts, after the attempt's end and tokens were recorded. In any thread.
+
+        May raise. Also called if that recording was interrupted.
+        """
         ...
 
 
 class AttemptState:
-    """The facts of one attempt. Times are in nanoseconds of `clock`; `wall` is its start since the epoch.
+    """The facts of one attempt. Times are in nanoseconds of `clock`, except `wall`.
 
-    - `request`, `timeline`: the facts of its request, and its phases. `recorder`: records it; set by its source.
-    - `request_size`: the size of its body in bytes, `None` if not known beforehand.
-    - `operation`: the operation's name: the SDK's own if it is known, else that of the URL.
+    It is made with its `owner`, whose `attempt_ended` is called at its end. The owner is forgotten then.
+
+    - `started`: when it began. `wall`: the same in nanoseconds since the epoch.
+    - `request`, `timeline`: the facts of its request, and its phases. The proxy in `request` may be corrected later.
+    - `request_size`: the size of the request's body in bytes, `None` if not known beforehand.
+    - `recorder`: records it. What has begun the attempt sets it, right after it was made.
+    - `operation`: the operation's name: that of its call's invocation, or if this has none that of its URL.
     - `is_message`: whether it asks for a message, so that its event stream must end with `message_stop`.
     - `model`: the model that was asked for, `None` if not known.
-    - `retry`: how and why it follows an earlier attempt, `None` if there was none.
+    - `retry`: how and why it follows an earlier attempt, `None` if it is the first one that is known.
     - `retries_left`: how often the SDK may retry after it, `None` if that is not known, or without a call.
-    - `invocation`: what the SDK method of its call was called with, `None` without a call. If another client sends it,
-      with the provider and the kind of reply of that.
-    - `after_failure`: whether another attempt of its call had failed, or got a failed status, when it was sent.
-    - `status`, `response`: of the response to its last hop; `None` without one, and again once a redirect is followed.
+    - `invocation`: what the SDK method of its call was called with, `None` without a call. If another HTTP client than
+      the call's sends it, with the provider by its URL, and with `stream` by the request if that is known.
+    - `after_failure`: whether its call had a failure before it was sent (`Attempts.failed_count`), or an open response
+      with a failed status. `False` without a call.
+    - `status`, `response`: those of its response, set by `responded`, or at the end if the send did not return it;
+      `None` before, without one, and after `begin_hop` until the next one.
     - `ending`: how it ended, `NOT_ENDED` until then. `duration`: from `started` to the end, 0 until then.
-    - `api_error`: the error that the API reported in the body, `None` if none is known: the app may not have read it.
-    - `failed_send`: what is known of its send if that has failed.
-    - `owner`: what has begun it. Its `attempt_ended` is called once, and then it is forgotten.
+    - `api_error`: the error that the API reported in the body, or on Bedrock in a header; `None` if none is known. It
+      is mostly known at the end only, and only as far as the app has read the body.
+    - `failed_send`: what an adapter found out about its send if that has failed; else `NO_FAILED_SEND`.
     """
 
     __slots__ = (
@@ -133,7 +143,7 @@ class AttemptState:
 
     @property
     def error_type(self) -> str | None:
-        """The `error.type` of its `ending`, `None` if it did not fail."""
+        """The `error.type` of its `ending`, `None` if it has not failed."""
         return self.ending.error_type
 
     @property
@@ -143,18 +153,18 @@ class AttemptState:
 
     @property
     def exception_type(self) -> str | None:
-        """The class of the exception of its `ending`, `None` if it did not fail with one."""
+        """The name of the class of the exception that it failed with, `None` if it has not failed with one."""
         return self.ending.exception_type
 
     @property
     def retry_stop(self) -> RetryStop | None:
-        """Why the SDK does not retry after it; `None` if it does, if that is not known, or if it did not fail."""
+        """Why the SDK does not retry after it: the result of `stop_reason`, or `None` if it has not failed."""
         return retrying.stop_reason(self) if self.ending.outcome is AttemptOutcome.FAILED else None
 
     def time_since(self, now: int) -> int:
         """Returns the nanoseconds from the end of the attempt, which has ended, to `now`, a reading of its clock.
 
-        0 if a clock that two threads read seems to run backwards.
+        0 if `now` is before that end, as a reading of another thread may be.
         """
         return max(now - self.started - self.duration, 0)
 
@@ -165,5 +175,8 @@ class AttemptState:
 
     @property
     def resend_count(self) -> int:
-        """How many attempts of its call came before it; without a call, counted on from the SDK's header of retries."""
+        """How many attempts of its call came before it.
+
+        Without a call it is the retry number in the SDK's header, plus how often a transport had sent again by itself.
+        """
         return 0 if self.retry is None else self.retry.number

@@ -1,4 +1,4 @@
-"""What an adapter finds out about a send that has failed, beside its exception.
+"""Defines what an adapter finds out about a send that has failed, beside its exception.
 
 Rule: an adapter sets it before it ends the attempt; `ending` reads it.
 """
@@ -11,19 +11,19 @@ from typing import Final
 
 
 class Broken(Enum):
-    """Which response a send was handling when it raised, because its body broke or no next request could be made."""
+    """Which response broke a send: its body could not be read, or no request could be made that was to follow it."""
 
     ANSWER = "the last one, whose status decides as if the send had returned it"
-    HOP = "one that a further request of the attempt was to follow: a redirect or a demand for credentials"
+    HOP = "one that a further request of the attempt may have been to follow: a redirect or a demand for credentials"
 
 
 @dataclass(slots=True)
 class FailedSend:
     """The facts of a send that has failed, beside its exception.
 
-    - `broken`: which response of the send broke, `None` if none is known to have.
-    - `redirected`: whether a redirect had come before it failed; `False` if not known.
-    - `client_closed`: whether the app had closed the HTTP client.
+    - `broken`: which response of the send broke it, `None` if none is known to have.
+    - `redirected`: whether the last response before it failed was a redirect; `False` if not known.
+    - `client_closed`: whether the app is known to have closed the HTTP client.
     """
 
     broken: Broken | None = None

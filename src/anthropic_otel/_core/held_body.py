@@ -15,11 +15,11 @@ class HeldBody:
     """A body that a call's method returned and that no attempt of the call has, such as an SDK middleware's stream.
 
     `on_end` is called with it at the first `end` or `fail`, after the attributes were set; later ones are ignored.
-    Thread-safe. `end` and `fail` never raise.
+    Thread-safe. No method raises an error of its own.
 
     - `outcome`: how the body ended, `None` before.
-    - `error_type`, `exception_type`: the call's `error.type` and the name of the exception's class if reading raised
-      an `Exception`, else `None`.
+    - `error_type`, `exception_type`: if reading raised an `Exception`, the `error.type` that a call has for it, and the
+      name of its class; else `None`.
     """
 
     __slots__ = ("_claim", "_on_end", "error_type", "exception_type", "outcome")

@@ -13,8 +13,8 @@ ANTHROPIC: Final = "anthropic"
 class Invocation:
     """What an SDK method was called with, and the settings of its client that matter for the telemetry.
 
-    - `operation`: the operation's name, such as `messages.create`; `None` if neither the SDK's name of the method nor
-      the method and URL in the SDK's options show it.
+    - `operation`: the operation's name, such as `messages.create`; `None` if neither the SDK's name of its method nor
+      the HTTP method and URL in the SDK's options show it.
     - `model`: the model that was asked for, `None` without one or if not known.
     - `stream`: whether a stream was asked for: of events, or of the lines of a batch's results.
     - `by_names`: whether the SDK decodes only stream events whose names it knows, as up to 1.15.
@@ -29,7 +29,7 @@ class Invocation:
     - `max_retry_after`: the longest `retry-after`, in seconds, that the SDK obeys.
     - `own_retry_rule`, `own_backoff`: whether the app has replaced a method of the SDK that decides what is retried,
       and one that decides how long the backoff is, in a subclass of the client or on the client.
-    - `own_requests`: whether it has replaced one that makes the requests, or one that may change their options.
+    - `own_requests`: whether it has so replaced one that makes the requests, or one that may change their options.
     - `has_middleware`: whether the client has middlewares of the SDK.
     """
 
@@ -53,7 +53,7 @@ class Invocation:
 
     @property
     def only_sdk_raises(self) -> bool:
-        """Whether nothing of the app in the SDK's client may raise for a response in its place, or instead of a retry.
+        """Whether no code of the app in the SDK's client may raise where the SDK would for a response, or would retry.
 
         That is if the client has no middleware, and the app has replaced none of the methods of the `own_…` fields.
         """

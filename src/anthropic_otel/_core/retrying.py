@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def headers_for_sdk(attempt: AttemptState) -> RawHeaders | None:
     """Returns the headers of an attempt's response by which the SDK decides on a retry: those of any but a 2xx.
 
-    `None` without such a response. Also `None` if the send raised: the SDK knows nothing of a response then, even if
-    its headers had come.
+    `None` without such a response. Also `None` if the send has raised an `Exception` and so ended the attempt: the SDK
+    knows nothing of a response then, even if its headers had come.
     """
     raised = attempt.exception_type is not None and attempt.reading is None
     return attempt.response.error_headers if attempt.response is not None and not raised else None
@@ -27,8 +27,8 @@ def headers_for_sdk(attempt: AttemptState) -> RawHeaders | None:
 def is_retryable(attempt: AttemptState) -> bool:
     """Returns whether the attempt has ended with a failure for which the SDK retries, if it has a retry left.
 
-    - Every `Exception` of the send is one, whatever status had come, but those that the SDK raises as they are, as for
-      missing credentials (`_NOT_RETRIED`).
+    - An `Exception` of the send is one, whatever status had come, unless the SDK raises it as it is (`_NOT_RETRIED`),
+      as for missing credentials.
 
     If the send has returned a response:
 
@@ -54,9 +54,10 @@ _NOT_RETRIED: Final = frozenset(
 
 
 def stop_reason(attempt: AttemptState) -> RetryStop | None:
-    """Returns why the SDK does not retry after a failed attempt.
+    """Returns why the SDK does not retry after `attempt`, which has failed.
 
-    `None` if it does retry, without a call, or if it is not known how often the SDK may retry.
+    `None` if it does by its rules and has a retry left, if it is not known how often it may retry (`retries_left`), and
+    without a call.
     """
     # Without a call there is no retry.
     if attempt.retries_left is None:
