@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -359,6 +360,27 @@ def test_a_request_is_sent_again_by_its_client_that_was_instrumented_meanwhile(
 # -- what hooks of a sync client take for something else ---------------------------------------------------------------
 
 _SYNC = tuple(stack for stack in HTTPCORE_STACKS if not stack.asynchronous)
+
+
+@_of(_SYNC)
+def test_a_request_that_is_sent_again_during_a_capture_keeps_no_trace_function_of_an_earlier_send(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """The app's `trace` function is called as deep in the stack by the last send of a request as by its first one."""
+    depths: list[int] = []
+
+    def trace(name: str, _: Any) -> None:
+        if name == "http11.send_request_headers.started":
+            depths.append(len(inspect.stack(0)))
+
+    http = http_client(stack, event_hooks=recorded.event_hooks())
+    url, headers = f"{sim.base_url}/v1/messages", {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
+    request = http.build_request("POST", url, json=request_of(), headers=headers, extensions={"trace": trace})
+    with capture():
+        for _ in range(3):
+            driver(http.send(request))
+    driver.close(http)
+    assert depths == [depths[0]] * 3
 
 
 @_of(_SYNC)

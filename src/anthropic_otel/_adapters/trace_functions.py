@@ -14,14 +14,15 @@ from anthropic_otel._core.send import Send
 
 
 def app_trace_of(request: Any) -> Function | None:
-    """Returns the `trace` function that a request has beside that of a recorded send, `None` without one.
+    """Returns the app's own `trace` function of a request, `None` without one.
 
-    It is the app's own, or that of our event hooks. If another send of the same request has put ours in its place, it
-    is taken out of ours.
+    If ours is in its place, which another send of the request or our event hooks have put there, it is taken out of
+    that.
     """
     trace = request.extensions.get("trace")
-    if isinstance(trace, _Chained):
-        return trace.app_trace
+    # Ours may be around another of ours: that of event hooks around that of a send.
+    while isinstance(trace, _Chained):
+        trace = trace.app_trace
     return trace if sender_of(trace) is None else None
 
 
