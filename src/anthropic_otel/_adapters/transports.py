@@ -62,10 +62,10 @@ _MAX_PARTS: Final = 32
 def _proxies_of(transport: Any, depth: int) -> set[str | None]:
     """Returns the proxy of `transport` if that has a pool or a proxy, else those of the transports that it wraps.
 
-    A proxy is its `host:port`; `None` is for no proxy, or one that is not known. Wrapped
-    transports are found in the first `_MAX_PARTS` attributes, and among as many items of each list and tuple in these.
-    They are searched in the same way, down to `depth` levels below `transport`; one at the last level without a pool or
-    a proxy gives `None`. The set is empty if nothing is found.
+    A proxy is its `host:port`; `None` is for no proxy, or one that is not known. Wrapped transports are found in the
+    first `_MAX_PARTS` attributes, and among as many items of each list and tuple in these. They are searched in the
+    same way, down to `depth` levels below `transport`; one at the last level without a pool or a proxy gives `None`.
+    The set is empty if nothing is found.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")

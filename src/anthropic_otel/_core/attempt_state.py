@@ -177,6 +177,7 @@ class AttemptState:
     def resend_count(self) -> int:
         """How many attempts of its call came before it.
 
-        Without a call it is the retry number in the SDK's header, plus how often a transport had sent again by itself.
+        Without a call it is the retry number in the SDK's header, plus how many attempts of the send a transport has
+        sent by itself, up to this one.
         """
         return 0 if self.retry is None else self.retry.number

@@ -88,8 +88,8 @@ class Call:
     def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
 
-        `by_transport` and what it raises are as in `AttemptSource`. The undecided failed attempts are reported as
-        retried, and the attempts that wait for the SDK to parse their body end.
+        `size`, `by_transport` and what it raises are as in `AttemptSource`. The undecided failed attempts are reported
+        as retried, and the attempts that wait for the SDK to parse their body end.
         """
         if self._unparsed:
             self.parsed()

@@ -67,7 +67,7 @@ def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
     The first of these that applies, by the last part of the operation's name:
 
     - `ANYTHING` for the method `HEAD`, for a file, and for the operation `_OTHER`, which is none of the API's list;
-    - `JSON_LINES` for the results of a batch;
+    - `JSON_LINES` for the results of a batch, `JSON_OR_NULL` for what may be nothing (`_OFFERED`);
     - `JSON` without a stream, `JSON_OR_EVENT_STREAM` if `stream` is `None`;
     - `EVENT_STREAM` for a stream if the name is in `_STREAMED`, else `ANYTHING`.
     """

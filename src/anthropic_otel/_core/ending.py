@@ -63,7 +63,8 @@ class Ending:
       `error_type`; else `None`.
     - `api_error`: of a stream that failed, the error in its `error` event, or one that the SDK does not tell the app of
       (`StreamEnd.untold`); else `None`.
-    - `phase`: the phase that it failed in; `None` if that is the last phase of its timeline, or if it did not fail.
+    - `phase`: the phase that it failed in. `None` if it did not fail; else `None` stands for the last phase of its
+      timeline.
     - `of_earlier_hop`: whether the attempt is to forget its status: what failed came after the response that had it, as
       after a redirect that was followed.
     """

@@ -60,8 +60,8 @@ class Failure:
     def own_phase(self) -> Phase | None:
         """The phase that the classes of `errors` show, or else their tracebacks; `None` if none does. Ignores `phase`.
 
-        With an exception of aiohttp among them it is never `WAIT` or `RECEIVE`. A handshake that aiohttp makes by
-        itself is a part of its `CONNECT`; one that aiohttp_socks makes is `TLS`.
+        It is never `WAIT` or `RECEIVE`, and with an exception of aiohttp among them not `POOL` either. A handshake that
+        aiohttp makes by itself is a part of its `CONNECT`; one that aiohttp_socks makes is `TLS`.
         """
         if any(root(type(error)) == "aiohttp" for error in self.errors):
             if self.has("aiohttp.ClientConnectionResetError"):

@@ -52,8 +52,8 @@ Not for one with a `trace_context`, which no other request has.
 class Retry:
     """The facts of an attempt that follows another one, known when it starts.
 
-    - `number`: how many attempts of its call came before it, 1 or more; without a call, counted on from the SDK's
-      header of retries.
+    - `number`: how many attempts of its call came before it, 1 or more. Without a call it is the retry number in the
+      SDK's header, plus how many attempts of the send a transport has sent by itself, up to this one.
     - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
     - `reason`: the `error.type` of the failed attempt that it follows; `app_exception` if a middleware has rejected
       that one's answer, or stopped it; `fallback` if it does not follow for a failure. `None` if not known.

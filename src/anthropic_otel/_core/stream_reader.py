@@ -114,8 +114,8 @@ class StreamReader(Generic[Long]):
     def _break(self) -> Break | None:
         """Returns where the SDK met an event that it cannot decode, if the body was not read to its end.
 
-        It is looked for in `last` and behind it. If the end event or an error was dispatched before `last`, or is in a
-        text that was too long to be kept, that is only done if the stream has both. `None` if none is found.
+        It is looked for by `_break_in_last`. If the end event or an error was dispatched before `last`, or is in a text
+        that was too long to be kept, that is only done if the stream has both. `None` if none is found.
         """
         if self._decided_in is None or self._decided_in is self.last:
             return self._break_in_last(ended=False)
