@@ -171,10 +171,10 @@ class Response(ResponseFacts):
         type:
 
         - AWS frames: `False`.
-        - Server-sent events: whether the first bytes are not those of a stream, unless a message was asked for, or the
-          SDK could not decode an event.
-        - Another: whether the first bytes are not those of a stream. If they are not known, as for an empty body:
-          `True` for HTML, or if the body was read to its end and not in an encoding that only the app decodes.
+        - Server-sent events: `True` if the first bytes are not those of a stream, no message was asked for, and the SDK
+          is not known to have failed to decode an event.
+        - Any other: `True` if the first bytes are not those of a stream. If they are not known, as for an empty body,
+          `True` for HTML, and if the body was read to its end and is not in an encoding that only the app decodes.
         """
         if self._expected is not Expected.EVENT_STREAM or self._content is Content.AWS_EVENT_STREAM:
             return False

@@ -43,7 +43,7 @@ class Timeline:
 
     - `phase`: the phase that is under way, or the last one. At its end the attempt may set it to the one in
       which it failed.
-    - `phase_ns`: the total time spent in each phase, by the phase's index; `None` for one that was not closed yet.
+    - `phase_ns`: the total time spent in each phase, by the phase's index; `None` for one that has not been closed.
     - `reused`: whether all connections so far existed before; `None` before the first trace event that is handled.
     - `waited_for_pool`: whether the attempt failed because the pool had no free connection. The attempt sets it at its
       end.
@@ -57,10 +57,10 @@ class Timeline:
       with the proxy, or without one with the API's host. `False` once a handshake through a proxy begins, or another
       request than `CONNECT`.
     - `tunnel_refused`: whether a proxy has answered `CONNECT` with another status than 2xx.
-    - `answered_at`: when the last request was answered with a 2xx, and once this response is closed, when it was;
+    - `answered_at`: when the last request was answered with a 2xx; once this response is closed, when it was closed.
       `None` without a 2xx. The same request once more after that is another attempt.
-    - `failed_at`: when the last request failed, by its status (`answered`) or by an exception, and once its failed
-      response is closed, when it was; `None` if it has not failed. A request that the transport sends after that is
+    - `failed_at`: when the last request failed, by its status (`answered`) or by an exception; once a failed response
+      is closed, when it was closed. `None` if it has not failed. A request that the transport sends after that is
       another attempt.
     """
 
@@ -122,7 +122,7 @@ class Timeline:
         self.failure = None
 
     def was_fetching_credentials(self) -> None:
-        """Makes the current phase `AUTH`, as of its begin, because an auth flow has failed in it.
+        """Makes the current phase `AUTH`, from its beginning on, because an auth flow has failed in it.
 
         Does nothing after `finish`.
         """
@@ -223,7 +223,7 @@ class Timeline:
             self.answered_at = self.clock.now()
 
     def sends_the_same(self, name: str, info: Mapping[str, Any], address: str, port: int) -> bool:
-        """Returns whether a trace event counts as the begin of the same request once more, as of a mirror.
+        """Returns whether a trace event is taken for the start of the same request once more, as by a mirror.
 
         To be asked after a 2xx. Such an event begins to send a request with the method, path and query of the last one,
         or to open a TCP connection, not by SOCKS, to `address` and `port`, which are those of the attempt's target.
