@@ -48,9 +48,10 @@ class Runtime:
         operations.load()
 
     def adopt(self, other: Runtime) -> None:
-        """Adds the recorders of `other`, copies its `phases` and `sdk_only`, and sets `provisional` to `False`.
+        """Adds the recorders of `other` to this runtime, and copies `phases` and `sdk_only` from `other`.
 
-        A recorder that joins or leaves `other` later does so here too.
+        Sets `provisional` of this runtime to `False`. A recorder that joins or leaves `other` later joins or leaves
+        this runtime too.
         """
         self.recorders.join(other.recorders)
         self.phases, self.sdk_only, self.provisional = other.phases, other.sdk_only, False

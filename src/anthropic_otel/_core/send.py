@@ -31,36 +31,41 @@ from anthropic_otel._core.timeline import starts_request
 
 
 class AttemptSource(Protocol):
-    """Begins the attempts of a send. For a send of a call that is mostly the call, without one `LoneAttempts`."""
+    """Begins the attempts of a send. It is mostly the `Call` of the send; for a send without a call, `LoneAttempts`."""
 
     def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
-        """Begins and returns the next attempt. `size` is that of its body in bytes, `None` if not known.
+        """Begins and returns the next attempt, which sends `request`.
 
-        `by_transport` is whether a transport below the client sent again.
+        `size` is the size of the request's body in bytes, `None` if not known. `by_transport` is whether a transport
+        below the client sends the request again by itself.
 
         Raises only what interrupts it, such as a `KeyboardInterrupt`; the attempt has ended then.
         """
         ...
 
     def send_finished(self) -> None:
-        """To be called when the send has returned, has raised or was lost: the last attempt counts as the last one.
+        """To be called when the send has returned, has raised or was lost.
 
-        With event hooks another one may begin all the same.
+        The attempt that began last is then taken for the last attempt of the send. With event hooks another attempt may
+        begin after it all the same.
         """
         ...
 
     def received_whole(self, attempt: Attempt) -> None:
-        """Ends an attempt whose response is in memory with its whole body, now or when the SDK has parsed the body."""
+        """Ends an attempt whose response is in memory with its whole body.
+
+        The attempt ends at once, or, if the SDK is still to parse the body, when the SDK has done so.
+        """
         ...
 
 
 class Send:
     """One `send` of an HTTP client. Begins the first attempt for `request`, by `source`, when it is made.
 
-    `size` is that of the request's body in bytes, `None` if not known.
+    `size` is the size of the request's body in bytes, `None` if not known.
 
-    No method raises an error of its own. `attempt` is the attempt that is under way, or the last one. An adapter calls
-    `received_whole` of `source` for a response in memory with its whole body.
+    No method raises an error of its own. `attempt` is the attempt that is under way, or the last one. For a response in
+    memory with its whole body an adapter calls the method `source.received_whole`.
     """
 
     __slots__ = ("attempt", "source")
@@ -98,11 +103,11 @@ class Send:
         self.trace(name, info)
 
     def _send_again(self) -> None:
-        """Ends the attempt, and begins the next one, which the transport sends by itself.
+        """Ends the current attempt, and begins the next one, which the transport sends by itself.
 
-        To be called if the timeline has `failed_at` or `answered_at`: the attempt ends as of that time, with the
-        timeline's `failure`, or else as read. Tells its recorder that its send is over. Does nothing if the attempt has
-        ended.
+        To be called if the timeline of the current attempt has `failed_at` or `answered_at`. The attempt ends as of
+        that time: with the exception in the timeline's `failure`, or without one as if its body was read (`End.READ`).
+        Before that, tells the attempt's recorder that the send is over. Does nothing if the attempt has ended.
         """
         last = self.attempt
         if last.ended:
@@ -147,15 +152,15 @@ class Send:
         attempt.request = replace(attempt.request, proxy=proxy)
 
     def answered(self, status: int, pairs: list[tuple[bytes, bytes]], version: object) -> None:
-        """Records the response of a request within the send, which the send itself need not return.
+        """Records a response that a request of the send got. The send may return it, return another one, or raise.
 
-        `pairs` are its headers. `version` is the HTTP version as bytes, any other value if not known.
+        `pairs` are the response's headers. `version` is the HTTP version as bytes, any other value if not known.
         """
         raw_response = version if isinstance(version, bytes) else b"", status, b"", pairs
         self.attempt.timeline.answered(parsed_response(raw_response))
 
     def broke(self, error: Exception) -> None:
-        """Records the exception of a request within the send, which may be retried."""
+        """Records that a request of the send raised `error`. Ends no attempt, as the send may still send again."""
         self.attempt.timeline.broke(error)
 
     @guarded(None)
@@ -173,8 +178,10 @@ class Send:
     def failed(self, error: BaseException) -> None:
         """Ends the attempt because the send has raised `error`.
 
-        Tells the recorder and the source that the send is over. If a transport's next request after a failure has got
-        no connection, which no trace event shows, that is another attempt, as in `trace`.
+        Tells the recorder and the source that the send is over.
+
+        A transport may send again after a failed request, and get no connection from the pool. No trace event shows
+        that further request. It is made an attempt of its own first, and `error` ends that one.
         """
         self._find_unsent(error)
         attempt = self.attempt

@@ -14,7 +14,7 @@ class Settings:
 
     The fields are the arguments of `anthropic_otel.instrument` with the same names. Raises `TypeError`, which names the
     field, for the first one that is of a wrong kind: a provider must be `None` or have the method that makes a tracer
-    or a meter, and any other field must be a `bool` or an `int`.
+    or a meter. Any other field must be a `bool`; an `int` such as 0 or 1 is accepted in its place.
     """
 
     tracer_provider: Any = None

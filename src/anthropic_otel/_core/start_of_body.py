@@ -22,8 +22,8 @@ _BLANK: Final = b" \t\r\n\0"
 class StartOfBody:
     """Keeps the beginning of a body that is no event stream, and its last byte that is not blank.
 
-    - `start`: up to `most` bytes, empty at first. Without leading blanks, unless a zero is among its first four bytes,
-      as in UTF-16 and UTF-32.
+    - `start`: up to `most` bytes, empty at first. Without leading blanks, unless a zero byte (NUL) is among its first
+      four bytes, as in UTF-16 and UTF-32.
     - `last`: that last byte, sought in the last `_BLANKS` bytes of each chunk; empty before one was found.
     - `has_sought`: whether `sought` has come anywhere in the body; `True` if `sought` is empty.
     """
@@ -81,7 +81,11 @@ class StartAndEnd(StartOfBody):
 
 
 class StartOfReply(StartOfBody):
-    """Keeps the beginning of a reply of JSON. `start` has at most `MAX_START` bytes, but of an API's error `most`."""
+    """Keeps the beginning of a reply of JSON.
+
+    `start` has at most `MAX_START` bytes. If these show that the reply is an API's error (`is_error`), it has up to
+    `most` bytes, as in `StartOfBody`.
+    """
 
     __slots__ = ()
 
@@ -124,8 +128,8 @@ class JsonLines(StartOfBody):
         """Returns `False` if a line is found to be no JSON, else `True`. To be called once, after the last chunk.
 
         Only the lines that were kept are parsed: if the SDK raised for a line, it has read no further. If the body was
-        read to its end (`read_to_end`), what follows the last line end is parsed too. If that is too long to be kept,
-        it only has to end in `}`.
+        read to its end (`read_to_end`), what follows the last line end is parsed too, unless it is empty. If it is too
+        long to be kept, it only has to end in `}`.
         """
         if not all(map(_is_json, self._ended.split(b"\n")[:-1])):
             return False

@@ -58,7 +58,10 @@ class Dispatched(Enum):
 
 
 class Break(Enum):
-    """Where the SDK has met an event that it cannot decode, before any `error` event."""
+    """Whether the event that the SDK could not decode came before or after the end event.
+
+    It came before any `error` event.
+    """
 
     BEFORE_END = "before the end event: nothing after it counts"
     AFTER_END = "after the end event: the stream is complete, and an error after it was not reached"
@@ -73,20 +76,20 @@ def weightier(one: Dispatched | None, other: Dispatched | None) -> Dispatched | 
 class StreamEnd:
     """How a stream ended; while it runs, what its dispatched events say of that so far. No method raises.
 
-    The end event is `message_stop`. Both `error` and `complete` may be set: an error may follow the end event.
+    The end event is `message_stop`. Both `error` and `complete` may be set: an error may follow the end event. An
+    event that the SDK cannot take is one that makes the SDK raise: it cannot be decoded, or its JSON cannot be used.
 
-    - `complete`: whether the SDK came to the end event: no error, and nothing that it is known not to have decoded, was
-      before. `None` if the events could not be seen.
+    - `complete`: whether the SDK came to the end event: no error, and no event that the SDK is known not to have taken,
+      was before. `None` if the events could not be seen.
     - `error`: the error in the first `error` event that the SDK came to, `None` without one.
     - `untold`: the first error with a type or code of the API's that the SDK does not tell the app of: in an event
       without a name, or in a body that is no event stream; `None` without one.
-    - `invalid`: whether the SDK stopped before the end event, because it could not decode an event. Set after the last
+    - `invalid`: whether the SDK stopped before the end event, because it could not take an event. Set after the last
       chunk.
-    - `unchecked`: whether an event that the SDK could not take may be before the end event, although `complete` is set
-      (`could_not_be_taken`). Set if the end event, or an earlier one of its chunk, was too long to be decoded here. The
-      reader's `finish` sets it too, if the chunk that was the last to dispatch events was also the first to dispatch
-      one that decides, its events have at most `MAX_LAST` bytes, and it finds none that cannot be decoded. Not
-      compared, as it depends on how the chunks were cut.
+    - `unchecked`: whether it is possible, although `complete` is set, that the SDK stopped before the end event, at an
+      event that it could not take. Only then does a call of `could_not_be_taken` change a `complete` stream. Set if the
+      end event, or an earlier event of its chunk, was too long to be decoded here; mostly also if no later chunk
+      dispatched an event. Says nothing without `complete`. Not compared, as it depends on how the chunks were cut.
     - `read_to_end`: whether the body was read to its end. Set by the reader's `finish`.
     - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` if not known, as
       for an empty body. Set by the reader's `finish`.
@@ -97,8 +100,8 @@ class StreamEnd:
     - `stop_event`: the JSON of a `message_stop` that has more than its type, as that of Bedrock has a usage; else
       `None`.
     - `by_names`: whether the SDK decodes only events whose SSE name it knows, as up to 1.15. Not compared.
-    - `long`: whether an event that was too long to be kept was dispatched in the last chunk that the reader did not
-      skip. Not compared.
+    - `long`: whether the last chunk dispatched an event that was too long to be kept. A chunk that plainly decides
+      nothing may leave it as it is. Not compared.
     """
 
     complete: bool | None = False
@@ -148,9 +151,9 @@ class StreamEnd:
         return self.stop() if name == MESSAGE_STOP else None
 
     def stop(self) -> Dispatched:
-        """Records that the end event was dispatched: the stream is complete, unless an error came before.
+        """Records that the end event was dispatched: the stream is complete, unless `error` was set before.
 
-        Returns `STOP`. When the stream becomes complete, `unchecked` is set to `long`.
+        Returns `STOP` in any case. When the stream becomes complete, `unchecked` is set to `long`.
         """
         # The SDK reads no further than an error.
         if not self.complete and self.error is None:
@@ -186,7 +189,7 @@ class StreamEnd:
 def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | None:
     """Returns the type as which the SDK decodes an event, if it is `message_start`, `message_delta` or `message_stop`.
 
-    For any other event it returns its type or `None`. Not for an event named `error`.
+    For any other event it returns `None`, or a type that is none of these three. Not for an event named `error`.
 
     The type is the one in the JSON `data`: a gateway may name every event `message`. `data` is parsed only where the
     `name` does not tell. An SDK that goes `by_names` (up to 1.15) drops an event with an unknown name, and takes the
@@ -203,7 +206,7 @@ def meaning_of(name: bytes | None, data: bytes, *, by_names: bool) -> bytes | No
 def is_known(name: bytes) -> bool:
     """Returns whether an SDK that decodes only events whose names it knows (up to 1.15) decodes one of this name.
 
-    Every name with a dot is one: that of an agent's event.
+    Such an SDK decodes every event whose name has a dot in it, as those of agents have.
     """
     return name in NAMES or name == _MESSAGE or b"." in name
 
@@ -214,7 +217,10 @@ _STOP_QUOTED: Final = b'"message_stop"'
 
 
 def _type_of(data: bytes) -> bytes | None:
-    """Parses the `type` in an event's JSON. `None` if there is none, or if no text in it begins with `message_`."""
+    """Returns the `type` in an event's JSON `data`; `None` if it is missing or no text, or if `data` is no JSON object.
+
+    Parses nothing, and returns `None`, if `"message_` is nowhere in `data`: then it is no type that matters.
+    """
     if b'"message_' not in data:
         return None
     name = member(json_object(data), "type")

@@ -16,14 +16,20 @@ NOT_KEPT: Final = b"..."
 
 
 class LongPart(Protocol):
-    """An event or a frame that is too long to be kept."""
+    """A whole SSE event, or a whole frame of AWS, that is too long to be kept. Takes its bytes as they come."""
 
     def feed(self, text: bytes) -> int | None:
-        """Takes its next bytes. Returns the index in `text` where it ends, `None` if it goes on."""
+        """Takes the next bytes of the body. Returns the index in `text` right behind the end of the event or frame.
+
+        `None` if the event or frame does not end in `text`.
+        """
         ...
 
     def dispatch(self, end: StreamEnd) -> Dispatched | None:
-        """Passes what is known of its event or error to `end`, once it is complete. Returns what `end` returns."""
+        """Passes what is known of the event, or of the error in the frame, to `end`. Returns what `end` returns.
+
+        To be called once the event or frame has ended.
+        """
         ...
 
 
@@ -72,10 +78,10 @@ class StreamReader(Generic[Long]):
         return decided if decided is Dispatched.ERROR else weightier(decided, self._take(chunk[end:]))
 
     def finish(self, *, read_to_end: bool) -> StreamEnd:
-        """Returns how the stream ended, and frees what else was kept of it. To be called once, after the last chunk.
+        """Returns how the stream ended, and frees the kept text. To be called once, after the last chunk.
 
         `read_to_end` is whether the app has read the last byte. If not, the SDK may have closed the stream because of
-        an event that it could not decode: the events in `last` are decoded to find out. If the app has read it, only
+        an event that it could not decode: the events in `last` are decoded to find out. If the app has read it, at most
         what is behind the last event is checked.
         """
         end, found = self._end, self._break_at_end() if read_to_end else self._break()
@@ -97,13 +103,17 @@ class StreamReader(Generic[Long]):
         raise NotImplementedError
 
     def _dispatch_long(self, long: Long) -> Dispatched | None:
-        """Dispatches an event that is too long to be kept and has ended. Returns it if it decides, else `None`."""
+        """Dispatches an event that is too long to be kept and has ended.
+
+        Returns `STOP` or `ERROR` if the event decides how the stream ends, else `None`.
+        """
         return long.dispatch(self._end)
 
     def _keep(self, text: bytes, end: int, decided: Dispatched | None, last_of: Callable[[bytes, int], bytes]) -> None:
-        """Keeps the events of `text[:end]`, which were dispatched, as `last`: if they are long, what `last_of` returns.
+        """Keeps `text[:end]`, the events that were just dispatched, as `last`.
 
-        `last_of` is given `text` and `end`. `decided` is what `_take` is about to return for them.
+        If that is longer than `MAX_LAST`, keeps what `last_of(text, end)` returns. `decided` is the weightiest of these
+        events, `None` if none decides: the first text with one that does is remembered as `_decided_in`.
         """
         whole = end <= MAX_LAST
         # A slice that is the whole text copies nothing.
@@ -112,10 +122,11 @@ class StreamReader(Generic[Long]):
             self._decided_in = self.last if whole else NOT_KEPT
 
     def _break(self) -> Break | None:
-        """Returns where the SDK met an event that it cannot decode, if the body was not read to its end.
+        """Returns where the SDK met an event that it cannot decode, `None` if no such event is found.
 
-        It is looked for by `_break_in_last`. If the end event or an error was dispatched before `last`, or is in a text
-        that was too long to be kept, that is only done if the stream has both. `None` if none is found.
+        To be called if the body was not read to its end. Such an event is searched for by `_break_in_last`, with one
+        exception: if the end event or an error was dispatched before `last`, or was in a text too long to be kept, the
+        search is made only if the stream has both an end event and an error after it.
         """
         if self._decided_in is None or self._decided_in is self.last:
             return self._break_in_last(ended=False)

@@ -1,8 +1,8 @@
 """Makes the target of a request: the facts of its URL that may be recorded.
 
 Rule: a URL enters here in parts, so that user information, query and fragment cannot leave. What a gateway has in front
-of an operation's path cannot leave either, as it may have a key in it, nor can the path of no operation, except on the
-API's own host.
+of an operation's path cannot leave either, as it may have a key in it. A path of no operation leaves only if it is
+empty or `/`, or if the host is the API's own.
 """
 
 from __future__ import annotations
@@ -78,8 +78,10 @@ def _make(method: str, scheme: str, host: str, port: int | None, path: str) -> T
 def _shown(path: str, operation: Operation, host: str) -> str:
     """Returns the path as it may be recorded, with `REDACTED` for what may hold a key.
 
-    That is what a gateway has in front of an operation's path, and the whole path of no operation, unless it is empty
-    or `/`, or `host` is the API's own.
+    - The path of an operation is kept, but on any host `REDACTED` stands for what a gateway has in front of it. A
+      prefix `/anthropic` is kept.
+    - For the path of no operation `REDACTED` stands as a whole. It is kept if it is empty or `/`, or if `host` is the
+      API's own.
     """
     template = operation.template
     if template is None:

@@ -52,7 +52,7 @@ class Tee:
 
     @property
     def empty(self) -> bool:
-        """Whether no recorder has joined."""
+        """Whether there is no recorder now: none has joined, or all have left."""
         return not self._recorders
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:

@@ -81,7 +81,10 @@ def _report(usage: object) -> Report:
 
 
 def report_of_start(event: bytes) -> Report:
-    """Returns what the usage in the JSON of a `message_start` says; nothing but `None` for one without usage."""
+    """Returns what the usage in the JSON of a `message_start` says.
+
+    Without a usage in it, all fields of the `Report` are `None`.
+    """
     return _report(member(member(json_object(event), "message"), "usage"))
 
 
@@ -175,7 +178,8 @@ _WRITTEN_BY_TTL: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_token
 def _counts(fields: Mapping[str, Any]) -> _Counts:
     """Returns the counts in the fields of the API's `usage` object, in the order of `_NAMES`.
 
-    A missing or invalid one is `None`. Missing cache writes are added up from the valid parts in `cache_creation`.
+    A missing or invalid one is `None`. If `cache_creation_input_tokens` is missing, the sum of the valid parts in
+    `cache_creation` takes its place.
     """
     get = fields.get
     written = get(_WRITTEN)
