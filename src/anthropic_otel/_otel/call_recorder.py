@@ -104,13 +104,14 @@ class OtelCallRecorder(InTrace, CallRecorder):
     def outer(self, attempt: Attempt) -> Context:
         """Returns the context whose span is the parent of the span of `attempt`, which is about to start.
 
-        That is the current context, but the call's own, `context()`, in three cases: after the method's end; if this
-        library made the call's span; and where neither a span nor the context that the call attached is current, as in
-        another thread.
+        In three cases that is the call's own context, `context()`: after the method's end; if this library made the
+        call's span; and where neither a span nor the context that the call attached is current, as in another thread.
+        Otherwise it is the current context.
 
-        While `makes_spans`, first looks for the call span that the SDK or another instrumentation has made, and sets
-        `span` (`_find_span`); not again once it has looked in the current context. In another thread the SDK's span is
-        known only if the request has its ids in its headers.
+        Except in the first two cases, and while `makes_spans`, first looks for the call span that the SDK or another
+        instrumentation has made, and sets `span` (`_find_span`). It looks in the current context only once.
+        In another thread, where nothing of the call is current, it finds the SDK's span only by ids in the request's
+        headers; then it looks again at the next attempt.
         """
         if self._method_done or self._call_span is not None:
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.

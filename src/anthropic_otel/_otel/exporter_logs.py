@@ -34,7 +34,10 @@ class ExporterLogs(logging.Filter):
         self._thread: Final = threading.local()
 
     def attach(self) -> None:
-        """Adds this filter to every logger below `opentelemetry` that exists now. Before, no record is dropped."""
+        """Adds this filter to every logger that exists now and whose name begins with `opentelemetry.`.
+
+        Before that, no record is dropped.
+        """
         # To each of them: a logger's filter does not see the records of the loggers below it.
         for name in list(logging.root.manager.loggerDict):
             if name.startswith("opentelemetry."):

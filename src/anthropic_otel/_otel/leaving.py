@@ -48,7 +48,7 @@ def patience_of(signal: Signal) -> float:
     """Returns the seconds without a successful export after which the exit gives up on a signal.
 
     From `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `…_METRICS_TIMEOUT`, or if that is unset or empty, from
-    `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE` without either, or if the value is no number.
+    `OTEL_EXPORTER_OTLP_TIMEOUT`. `PATIENCE` if neither is set, or if the one that is used is no number.
     """
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_TIMEOUT")
     try:
@@ -147,11 +147,14 @@ class Leaving:
             self._shut_down()
 
     def finish(self, deadline: float) -> bool:
-        """Waits until the provider is shut down. Returns `False` if its last export failed, or if it gives up.
+        """Waits until the provider is shut down. Returns `False` if its last export failed, or if it was given up.
 
-        Gives up after `patience` seconds without a successful export, or at `deadline`, a time of `time.monotonic`.
-        Then it shuts the exporter down, which ends its retries. Exports before `begin` do not count, unless the app has
-        shut the provider down itself. Returns `True` otherwise, also if nothing was exported.
+        The provider is given up after `patience` seconds without a successful export, or at `deadline`, a time of
+        `time.monotonic`. Then its exporter is shut down, which ends the retries. Returns `True` otherwise, also if
+        nothing was exported.
+
+        An export before `begin` does not count as the last one. But if the app has shut the provider down itself, every
+        export counts, and there is no wait.
         """
         while not self._left.is_set():
             rest = min(self._progressed + self._patience, deadline) - time.monotonic()
@@ -178,7 +181,10 @@ _leaving: Final[list[Leaving]] = []
 
 @guarded(None)
 def _register_in_child() -> None:
-    """Has `_leave` called at the end of this process if multiprocessing has started it. Imports nothing."""
+    """Has `_leave` called at the end of this process if multiprocessing has started it, by any method.
+
+    Imports nothing.
+    """
     process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
     if process is not None and util is not None and process.parent_process() is not None:
         # After the finalizers of queues and pools, which may still wait for work.
@@ -190,7 +196,7 @@ def _leave() -> None:
     """Shuts down every registered provider that the app has not, all at once, and waits `MAX_WAIT` seconds at most.
 
     Drops what their exporters log meanwhile, and warns if something was not delivered. Does nothing when it is called
-    again, as in a spawned child, which runs the functions of `atexit` too. Never raises.
+    again: in a spawned child both multiprocessing and `atexit` call it. Never raises.
     """
     registered = _leaving.copy()
     _leaving.clear()

@@ -74,8 +74,8 @@ class Limit:
 
         `names` are the names of its headers. Adds to `lows` each remainder that is a number and lower than all later
         ones in `answers`. Sets the other fields from the last response, unless a later one was taken before. Keeps 16
-        reports at most. Beyond that the first two become one: the first, but with the second's number of a response and
-        time.
+        reports at most. Beyond that the first two in `lows` become one: the first, but with the second's `number` and
+        `at`.
         """
         _, at, last = answers[-1]
         # Responses with other header names, as those of a failure, are taken apart, and may be older.

@@ -36,7 +36,8 @@ def has_handler() -> bool:
 def attempt_failed(attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
     """Logs a failed attempt: as WARNING if `after` is `CALL_FAILED`, else as INFO. The fields are in `extra`.
 
-    `after` is what followed it. `waited` is the backoff before the next attempt in nanoseconds, `None` if none did.
+    `after` is what followed it. `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt
+    followed.
     """
     level = logging.WARNING if after is AfterFailure.CALL_FAILED else logging.INFO
     if log.isEnabledFor(level):
@@ -117,8 +118,8 @@ def _word(attempt: Attempt) -> str | None:
 def _error(attempt: Attempt) -> str:
     """Returns the error type, followed in parentheses by what is known beside it, if anything is.
 
-    For an attempt with a cause that is the errno's name, if there is one, and the phase. Else it is the API's error
-    type and code, without those that are not known or are the error type.
+    If the attempt has a network cause (`NetworkCause`), that is the errno's name, if there is one, and the phase. Else
+    it is the API's error type and code, without those that are not known or are the error type.
     """
     beside: list[str] = []
     if attempt.cause is not None:

@@ -104,8 +104,8 @@ class Metrics:
     def attempt_ended(self, attempt: Attempt, exemplar: Context) -> None:
         """Measures an attempt that has ended and was passed to `attempt_started`. `exemplar` has its span.
 
-        Records its duration, and for the event stream of a message the longest gap, and the time to the first chunk if
-        one came.
+        Records its duration. For the event stream of a message also records the longest gap and, if a chunk came, the
+        time to the first one.
         """
         ending, reading = attempt.ending, attempt.reading
         facts = (
@@ -214,7 +214,8 @@ class Metrics:
         """Returns the attribute value of a model: its name, or `_OTHER` beyond the cardinality limit (`Names`).
 
         `None` for no model. Of an ARN or a resource path the name is the last part (`last_part`). `answered` is whether
-        a request for the model got a 2xx. Models for which none ever did have at most half of the limit's places.
+        the request at hand is known to have got a 2xx, which is remembered for its model. Models for which that is not
+        known of any request have at most half of the limit's places.
         """
         return self._model(last_part(model), answered=answered) if model else None
 

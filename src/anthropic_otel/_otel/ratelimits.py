@@ -103,8 +103,8 @@ class RateLimits:
     def _take(self) -> None:
         """Empties the queue, and updates the limits from the responses in it. Makes limits that are missing.
 
-        Responses with the same owner, model and header names are taken together, oldest first. Leaves out what `_limit`
-        has no limit for.
+        Responses with the same organization, workspace, model and header names are taken together, oldest first. Of
+        each response, leaves out the kinds of limits for which `_limit` returns `None`.
         """
         unread = self._queued()
         # By the identity of the names, which responses share: to hash them takes 1,200 instructions more.

@@ -46,7 +46,7 @@ Key = tuple[str, str, int, str | None, str]
 class ModelLabel(Protocol):
     """A function that returns the value of the model attribute on metrics, within the cardinality limit.
 
-    It returns `None` for no model. `answered` is whether a request for the model got a 2xx.
+    It returns `None` for no model. `answered` is whether the request at hand is known to have got a 2xx.
     """
 
     def __call__(self, model: str | None, *, answered: bool = False) -> str | None: ...
