@@ -21,8 +21,8 @@ class Attempts:
     """The attempts of one call, which `invocation` describes. They may end in any thread.
 
     - `count`: how many have begun. `retries`: how many of them are retries, so neither the first one nor a fallback.
-    - `failed_count`: how many have failed before the end of the call. One whose answer a middleware
-      rejected, or that it stopped, counts if the SDK then retried.
+    - `failed_count`: how many have failed before the end of the call. An attempt that a middleware stopped, or whose
+      answer a middleware rejected, counts too if the SDK then retried.
     - `completed`: the one that completed last, before the end of the call. `None` without one, and after `forget`.
     - `undecided`: the failed attempts of which it is not known yet whether another attempt follows.
     """
@@ -54,7 +54,8 @@ class Attempts:
         A failed one that was retried before its body ended is reported as retried. It is counted in `failed_count`, but
         is neither undecided nor the one that failed last.
 
-        `late` is whether its call had ended before: then all that is done is that a failed one becomes undecided.
+        `late` is whether the call had ended before. Nothing is counted then: a failed attempt only becomes undecided,
+        or is reported as retried.
         """
         outcome = attempt.ending.outcome
         failed = outcome is AttemptOutcome.FAILED
@@ -83,9 +84,9 @@ class Attempts:
 
     @property
     def last_unretried(self) -> Attempt | None:
-        """The attempt that failed last. `None` if none has failed, if another has begun since, and after `forget`.
+        """The attempt that failed last, if no other attempt has begun since it failed; else `None`.
 
-        Never one that was retried while its body was open.
+        Also `None` after `forget`. Never an attempt that was retried while its body was open.
         """
         return self._last_failed if self.undecided else None
 
@@ -149,10 +150,10 @@ class Attempts:
 
         - It has retried if the SDK or a middleware has sent a retry, as `begin` says. What a transport sent again does
           not count.
-        - None is left if the SDK has sent `max_retries` retries (`_sdk_retries`), or if that number is not known.
-        - The SDK retries such a failure if `asked_for_retry`, which says so of what the method raised, or if no attempt
-          has begun since the last failure and that `is_retryable`. With a retry rule of the app, every failed attempt
-          counts as retryable.
+        - None is left if the SDK has sent `max_retries` retries (`_sdk_retries`), or if `max_retries` is not known.
+        - The SDK retries such a failure if `asked_for_retry`, which is whether it retries for what the method raised,
+          or if the attempt `last_unretried` `is_retryable`. With a retry rule of the app, any `last_unretried` counts
+          as retryable.
         """
         last = self.last_unretried
         retryable = last is not None and (is_retryable(last) or self.invocation.own_retry_rule)
@@ -166,9 +167,11 @@ class Attempts:
     def begin(self, now: int, retry_count: int | None, by_transport: bool, failing: Attempt | None) -> Retry | None:
         """Counts the attempt that begins `now`; returns its `Retry`, or `None` if it is the call's first attempt.
 
+        `Retry.number` is how many attempts of the call have begun before, fallbacks among them.
+
         - `now`: a reading of the call's clock.
         - `retry_count`: which retry of the SDK it is, as in `RequestFacts`. With `None` it counts as the SDK's next
-          one, unless it is the first attempt or `by_transport`. `Retry.number` counts every attempt.
+          one, unless it is the first attempt or `by_transport`.
         - `by_transport`: whether a transport below the HTTP client sends it by itself, after another of the same send.
         - `failing`: an attempt with a failed status whose body is still open, `None` without one.
 
@@ -177,7 +180,7 @@ class Attempts:
         - the last attempt in `undecided`;
         - `failing`, unless `by_transport`;
         - an attempt that a middleware rejected or stopped, and that then counts as failed. There is one if
-          `retry_count` is higher than the SDK's retries before.
+          `retry_count` is higher than the number of retries that the SDK had sent before (`_sdk_retries`).
 
         Else it is no retry, and the reason of its `Retry` is `FALLBACK`.
         """
@@ -220,9 +223,10 @@ class Attempts:
     def _source_of_backoff(self, failed: Attempt, delay: int, by_sdk: bool) -> RetrySource:
         """Returns what decided the backoff of `delay` nanoseconds after `failed`: `RETRY_AFTER` or `BACKOFF`.
 
-        The SDK obeys every positive `retry-after` of at most `Invocation.max_retry_after`. A middleware that retries by
-        itself (not `by_sdk`) and a backoff of the app's own (`Invocation.own_backoff`) need not: theirs counts as
-        decided by such a `retry-after` if `delay` is at least as long. Without one, it is `BACKOFF`.
+        The SDK obeys every positive `retry-after` of at most `Invocation.max_retry_after`: with one, its backoff is
+        `RETRY_AFTER`. A middleware that retries by itself (not `by_sdk`) and a backoff of the app's own
+        (`Invocation.own_backoff`) need not obey: theirs is `RETRY_AFTER` only if `delay` is at least as long as such a
+        `retry-after`. Any other backoff is `BACKOFF`.
         """
         told = headers_for_sdk(failed)
         # A date is compared with the time at which the SDK begins to wait.

@@ -70,9 +70,10 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
         return self._decided_in is None and (self._broken or (len(self.rest) >= PRELUDE and not begins(self.rest)))
 
     def _take(self, text: bytes) -> Dispatched | None:
-        """Does what `StreamReader._take` says. Most deltas are skipped, as they decide nothing.
+        """Dispatches the whole frames of `text`, as `StreamReader._take` does. Most deltas are skipped undecoded.
 
-        It stops at a frame that is broken by its prelude, and sets `_broken`: that frame and all after it are ignored.
+        Stops at a frame whose prelude shows that it is broken, and sets `_broken`: that frame and all bytes after it
+        are ignored.
         """
         at, size, decided, headers = 0, len(text), None, self._headers
         while size - at >= PRELUDE and not self._broken:
@@ -104,8 +105,8 @@ class AwsEventStreamReader(StreamReader["_LongFrame"]):
         """Passes the event or error of a whole frame to `_end`. The payload begins at `payload_at` in the frame.
 
         Returns `STOP` or `ERROR` if the frame decides how the stream ends, else `None`: also if the SDK cannot decode
-        it. Sets `_headers` to those of a `chunk` frame of at most `MAX_KEPT` bytes. Sets `_broken` for a longer frame
-        with a wrong checksum.
+        it. Sets `_headers` to the bytes of the headers of a `chunk` frame of at most `MAX_KEPT` bytes. Sets `_broken`
+        for a longer frame with a wrong checksum.
         """
         if len(frame) > MAX_KEPT:
             return self._dispatch_long(_LongFrame(frame))
@@ -164,7 +165,7 @@ class _LongFrame:
             self._decode()
 
     def feed(self, chunk: bytes) -> int | None:
-        """Takes the next bytes. Returns the index in `chunk` where the frame ends, `None` if it goes on."""
+        """Takes the next bytes. Returns the index in `chunk` just after the end of the frame, `None` if it goes on."""
         part = chunk[: self.missing]
         self.missing -= len(part)
         self._check(part)
@@ -218,8 +219,8 @@ def _last_frames(text: bytes, end: int) -> bytes:
 def _break_in(text: bytes, *, ended: bool) -> Break | None:
     """Returns where the first whole frame of `text` is that the SDK cannot decode: before or after the end event.
 
-    `None` if there is no such frame before the first error. `text` begins with a frame. `ended` is whether the end
-    event came before `text`.
+    `None` if there is no such frame before the first frame with an error. `text` begins with a frame. `ended` is
+    whether the end event came before `text`.
     """
     for frame in frames_of(text):
         try:

@@ -114,7 +114,7 @@ def event_in(frame: bytes) -> Event:
 def headers_of(block: bytes) -> dict[str, str]:
     """Parses `block`, the bytes of a frame's headers. Returns those whose values are strings.
 
-    Raises `ValueError` if the headers are invalid.
+    Raises `ValueError` for invalid headers. Of a last string that is cut off, returns the part that is there.
     """
     headers: dict[str, str] = {}
     names: set[str] = set()
@@ -145,13 +145,15 @@ def headers_of(block: bytes) -> dict[str, str]:
 def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError | None:
     """Returns the error that a frame reports by its headers, `None` for a frame that reports none.
 
-    The name of the error is that of its exception, if botocore knows that (`BEDROCK_EXCEPTIONS`), else its code.
+    The error's name is its `:exception-type` if botocore knows that exception (`BEDROCK_EXCEPTIONS`). Otherwise it is
+    its `:error-code`; without a code it has no name.
 
-    - `type`: the API's for that name, or for the exception if there is no code. `_OTHER` if it is not known.
-    - `raw_type`: that name, which the app sees in the SDK's exception, cut to `MAX_TOLD` characters. `None` without
-      one, and if botocore knows the exception, but fails to decode `payload`.
+    - `type`: the API's type for the name, or without a name for the `:exception-type`. `_OTHER` if none is known.
+    - `raw_type`: the name, which the app sees in the SDK's exception, cut to `MAX_TOLD` characters. `None` if it has no
+      name, and if botocore knows the exception, but fails to decode `payload`.
 
-    `payload` is that of the frame, `None` if it was too long to keep or the name does not matter.
+    `payload` is that of the frame. It may be `None` if it was too long to keep, or if `raw_type` does not matter: then
+    it counts as one that can be decoded.
     """
     if headers.get(":message-type") not in ("error", "exception"):
         return None
@@ -171,8 +173,8 @@ def error_of(headers: dict[str, str], payload: bytes | None = None) -> ApiError 
 def error_of_header(value: bytes) -> ApiError | None:
     """Returns the error that Bedrock tells in the header `x-amzn-errortype` of a refusal, with its `type` alone.
 
-    `value` is the name of an exception, followed by the address of Amazon's service that raised it. Returns `None` if
-    `value` has no such address, as that of Amazon's gateways, and for an exception that is not known.
+    `value` is the name of an exception, followed by the address of Amazon's service that raised it. Returns `None` for
+    an exception that is not known, and if no such address follows, as in the header that Amazon's gateways send.
     """
     told = _RAISED(value)
     name = told[1].decode("ascii") if told is not None else ""

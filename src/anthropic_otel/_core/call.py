@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Call:
     """The facts of one call. Times are in nanoseconds of `clock`; `wall` is the start in nanoseconds since the epoch.
 
-    No public method raises an error of its own. Attempts and bodies may end in any thread.
+    No public method but `attempt_ended` raises an error of its own. Attempts and bodies may end in any thread.
 
     - `invocation`: what the method was called with.
     - `recorder`: records the call. Set by the runtime when the call begins.
@@ -88,8 +88,9 @@ class Call:
     def begin_attempt(self, request: RequestFacts, size: int | None = None, *, by_transport: bool = False) -> Attempt:
         """Begins and returns the next attempt, which is about to be sent, with the facts of the invocation.
 
-        `size`, `by_transport` and what it raises are as in `AttemptSource`. The undecided failed attempts are reported
-        as retried, and the attempts that wait for the SDK to parse their body end.
+        The arguments are those of `AttemptSource.begin_attempt`. The undecided failed attempts are reported as retried,
+        and the attempts that wait for the SDK to parse their body end as read. Raises only what interrupts it, such as
+        a `KeyboardInterrupt`; the new attempt has ended then.
         """
         if self._unparsed:
             self.parsed()
@@ -156,8 +157,12 @@ class Call:
     def replied(self, reply: object, is_text: bool) -> None:
         """Ends the attempts that wait for the SDK to parse their body, as the method is about to return `reply`.
 
-        Calls `parsed`, if any waits: with `End.UNPARSED` if `reply` `says_nothing`, or is the body's text although
-        another type was asked for (`is_text`), else with `End.READ`. The text of a body that may be empty is no sign.
+        Does nothing if none waits. Else calls `parsed`: with `End.UNPARSED` in these two cases, otherwise with
+        `End.READ`.
+
+        - `reply` has nothing of what the operation returns (`says_nothing`).
+        - `reply` is the body's text although another type was asked for (`is_text`), unless the response may be empty
+          (`Response.may_be_empty`).
         """
         for attempt, _ in self._unparsed[-1:]:
             is_other = is_text and attempt.response is not None and not attempt.response.may_be_empty
@@ -165,10 +170,10 @@ class Call:
             self.parsed(End.UNPARSED if unparsed else End.READ)
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        """Records an attempt that has ended, in any thread. Ends the call if only that was open and its method is done.
+        """Records an attempt that has ended. Ends the call if nothing else of it is open and its method has finished.
 
-        If the call had ended before, its undecided attempts are reported as `CALL_FAILED`. May raise: it runs within
-        the guard of `Attempt.end`.
+        If the call had ended before, its undecided attempts are reported as `CALL_FAILED`. May run in any thread. May
+        raise: `Attempt.end`, which calls it, is guarded.
         """
         late = self.ending.outcome is not None
         try:
@@ -201,9 +206,9 @@ class Call:
     def method_returned(self, result: object, body: Attempt | HeldBody | None, counted: bool = False) -> None:
         """Records that the SDK method has returned `result`. To be called once, in the app's context.
 
-        `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory. The
-        usage in that is counted for the attempt that completed last, if that asked for a message, unless it was counted
-        before (`counted`). Attempts that wait for the SDK to parse their body end. The call ends now if no body is
+        `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory. Unless
+        `counted`, the usage in a result in memory is counted for the attempt that completed last, if that attempt asked
+        for a message. Attempts that wait for the SDK to parse their body end as read. The call ends now if no body is
         open.
         """
         self._returned = body
@@ -223,9 +228,10 @@ class Call:
         """Records that the SDK method has raised `error`. To be called in the app's context, once.
 
         It may also be called after a `method_returned` that was interrupted. `is_sent_again` is whether the SDK itself
-        makes another call in place of this one. Attempts that wait for the SDK to parse their body end. The call ends
-        now if no body is open: as cancelled if `error` is no `Exception`, else as recovered if it `is_sent_again`, else
-        as failed or exhausted.
+        makes another call in place of this one. Attempts that wait for the SDK to parse their body end: by
+        `End.UNPARSED` if `error` says that a body could not be parsed (`is_of_parsing`), else by `End.READ`. The call
+        ends now if no body is open: as cancelled if `error` is no `Exception`, else as recovered if it `is_sent_again`,
+        else as failed or exhausted.
         """
         raised = self._raised = Raised(is_failure=isinstance(error, Exception), is_sent_again=is_sent_again)
         try:

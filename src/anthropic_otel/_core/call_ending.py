@@ -47,8 +47,8 @@ class OwnFailure(NamedTuple):
     failure of an attempt after which it had sent again; or if something has stopped the call before the SDK retried.
 
     - `exception_type`: the name of the class of the exception that the app got, `None` if it got none.
-    - `request_id`: that of the failed attempt that it was raised for, or that was about to be retried, else of the
-      attempt that completed last; `None` without one.
+    - `request_id`: that of the failed attempt for which the exception was raised, or which was about to be retried. If
+      there is no such attempt, that of the attempt that completed last. `None` if the attempt has none, or without any.
     - `before_retry`: whether the call was stopped when the SDK was about to retry.
     """
 
@@ -65,7 +65,8 @@ class CallEnding:
     - `error_type`: the `error.type` of a failed or exhausted call; `None` for any other, and if it is not known.
     - `cause`, `api_error`, `retry_stop`: those of the failed attempt that the call failed with, else `None`.
     - `own_failure`: set for a failed or exhausted call if no attempt is to be reported as the one that it failed with;
-      else `None`.
+      else `None`. Mostly `cause` is `None` then. Both may be set if a middleware passed on the failure of an attempt
+      that was reported as retried.
     """
 
     outcome: CallOutcome | None
@@ -145,10 +146,10 @@ def of_raised(raised: Raised, attempts: Attempts) -> CallEnding:
     It is cancelled for what is no `Exception`; else recovered if the SDK itself makes another call in its place; else
     exhausted (`Attempts.exhausted`) or failed.
 
-    An exhausted or failed one has `cause`, `api_error` and `retry_stop` of the attempt that it was raised for: the one
-    that failed last, or an earlier one with the same response. If it was raised for none, they are `None`. It has an
-    `own_failure` if all that failed were retried, or none had failed, or if it was raised when the SDK was about to
-    retry, in the backoff or otherwise (`_was_to_be_retried`).
+    The rest is set for an exhausted or failed call only. `cause`, `api_error` and `retry_stop` are those of the attempt
+    that `raised` is about: the attempt that failed last, or an earlier one with the same response. They are `None` if
+    `raised` is about no attempt. `own_failure` is set if every failed attempt was retried, if no attempt had failed, or
+    if `raised` came when the SDK was about to retry, in the backoff or otherwise (`_was_to_be_retried`).
     """
     if not raised.is_failure:
         return _CANCELLED
@@ -225,10 +226,11 @@ def _deciding_body(returned: Attempt | HeldBody, attempts: Attempts) -> Attempt 
 def _failed(
     outcome: CallOutcome, error_type: str | None, by: Attempt | None, exception_type: str | None, attempts: Attempts
 ) -> CallEnding:
-    """Returns the ending of a failed call, with the facts of `by`, the attempt that it failed with.
+    """Returns the ending of a failed call.
 
-    If `by` is `None`, the ending has an `own_failure` instead: with `exception_type`, the name of the class of the
-    exception that the app got, and with the request id of the one in `attempts` that completed last.
+    It has `cause`, `api_error` and `retry_stop` of `by`, the attempt that the call failed with. If `by` is `None`, it
+    has an `own_failure` instead: with `exception_type`, the name of the class of the exception that the app got, and
+    with the request id of the one in `attempts` that completed last.
     """
     if by is not None:
         return _failed_with(by, outcome, error_type)

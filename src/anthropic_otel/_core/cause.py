@@ -86,7 +86,10 @@ def classify(
 
 
 def type_name(error: BaseException) -> str:
-    """Returns the class name of `error` for `exception.type`, with its module unless builtin: `httpx.ReadTimeout`."""
+    """Returns the name of the class of `error` for `exception.type`, such as `httpx.ReadTimeout`.
+
+    It begins with the class's `__module__`, unless that is `builtins`.
+    """
     return _name_of(type(error))
 
 
@@ -150,8 +153,8 @@ def _innermost(failure: Failure, rules: tuple[_Rule, ...]) -> Iterator[NetworkCa
 def _phase(failure: Failure, word: NetworkCause) -> Phase | None:
     """Returns the phase that the exceptions show for a failure with the cause `word`, `None` if they show none.
 
-    It is `AUTH` if that is `failure.phase`, whatever they show. For a request that was not sent, and for a client that
-    was closed before the send, it is `SEND` if they show none.
+    But if `failure.phase` is `AUTH`, it is `AUTH`, whatever the exceptions show. If they show none, it is `SEND` for a
+    request that was not sent, and for a client that was closed before the send.
     """
     if failure.phase is Phase.AUTH:
         # Credentials are fetched by other requests, whose phases are not the phases of this attempt.

@@ -43,8 +43,8 @@ def is_of_app(failure: Failure) -> bool:
     """Returns whether code of the app raised the outermost exception, or its signal handler any one of the chain.
 
     Code of the app is an event hook, a trace function, a model, what these call, or a library of test doubles that has
-    no answer (`_is_of_a_double`). What is raised while a hook reads the body of its response, as to log it, is not the
-    hook's: the network failed.
+    no answer (`_is_of_a_double`). Two do not count here: an `httpx.Auth` (`is_of_authentication`), and an event hook
+    that was reading the body of its own response, as to log it: then the network failed.
     """
     error = failure.errors[0]
     return (
@@ -125,8 +125,8 @@ def is_of_request_body(failure: Failure) -> bool:
 def is_of_argument(failure: Failure) -> bool:
     """Returns whether the innermost exception is taken for one of a wrong argument, such as a timeout of NaN.
 
-    That is every plain `TypeError`, `ValueError` or `OverflowError` that was raised in a library (`_is_known`) before
-    the request is known to have been sent whole.
+    Every `TypeError`, `ValueError` or `OverflowError`, but none of a subclass, is taken for one if it was raised in a
+    library (`_is_known`), and the request is not known to have been sent whole (`failure.answered`).
     """
     error = failure.errors[-1]
     is_plain = type(error) in (TypeError, ValueError, OverflowError)
@@ -136,8 +136,9 @@ def is_of_argument(failure: Failure) -> bool:
 def is_of_response(failure: Failure) -> bool:
     """Returns whether the innermost exception is taken for a response that a library could not read.
 
-    Such as an HTTP/2 status that is no number. That is every `ValueError` that was raised in a library (`_is_known`)
-    once the request was sent whole, but not in a function named `read`: that is for a timeout that is no number.
+    An example is an HTTP/2 status that is no number. Every `ValueError`, of a subclass too, is taken for one if it was
+    raised in a library (`_is_known`), and the request is known to have been sent whole (`failure.answered`). Only a
+    `ValueError` of a function named `read` is not: such a function raises it for a timeout that is no number.
     """
     error = failure.errors[-1]
     package, function = raised_in(error)
@@ -147,9 +148,9 @@ def is_of_response(failure: Failure) -> bool:
 def was_set_from_outside(failure: Failure) -> bool:
     """Returns whether the innermost exception is taken for one that was thrown into this thread or greenlet.
 
-    Another thread does so by `PyThreadState_SetAsyncExc`. That is every exception that was raised in a library
-    (`_is_known`), gevent or eventlet, and whose class no library defines, so that none could have raised it. gevent and
-    eventlet may define the class.
+    Another thread may throw one by `PyThreadState_SetAsyncExc`, for example. An exception is taken for a thrown one if
+    it was raised in a library (`_is_known`), in gevent or in eventlet, and no library (`_is_known`) defines its class:
+    no such library raises it by itself. The class may be one of gevent or eventlet.
     """
     error = failure.errors[-1]
     package = raised_in(error)[0]
@@ -171,8 +172,8 @@ def _passes(error: BaseException, calls: Callable[[Frame, Frame], bool]) -> bool
 def _passes_app(error: BaseException, callers: frozenset[Frame]) -> bool:
     """Returns whether `error` came through code of the app that one of the functions `callers` had called.
 
-    What is neither a library (`_is_known`) nor of the caller's own package is code of the app, but for the wrappers
-    that `_passes` leaves out.
+    A function is code of the app if its package is neither a library (`_is_known`) nor the caller's own. A call to
+    another library's wrapper around a private method of httpx does not count (`_passes`).
     """
     return _passes(
         error, lambda caller, called: caller in callers and called[0] != caller[0] and not _is_known(called[0])
@@ -190,7 +191,10 @@ def _is_wrapped(called: Sequence[Frame]) -> bool:
 
 
 def _reads_body(caller: Frame, called: Frame) -> bool:
-    """Returns whether `caller`, of a transport, reads the next chunk of the request's body by calling `called`."""
+    """Returns whether `caller` reads the next chunk of the request's body by calling `called`.
+
+    `False` if `caller` is not of httpcore or aiohttp.
+    """
     package, function = caller
     by_client = called[0] in CLIENTS
     # Anything else that a transport calls is its own code, or makes the bytes of the protocol.

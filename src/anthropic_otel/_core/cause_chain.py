@@ -52,7 +52,7 @@ _ORIGINS: Final = {
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yields `error` and the exceptions that caused it, breadth first, each once, 16 at most. Never raises.
+    """Yields `error` and the exceptions that caused it, breadth first, each once, 16 at most in all. Never raises.
 
     What caused an exception is what `_below` yields for it.
     """
@@ -68,10 +68,10 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:
-    """Yields the exceptions that directly caused `error`: its `_members`, and then its `__cause__`.
+    """Yields the exceptions that directly caused `error`: first its `_members`, then its `__cause__`.
 
-    Without a `__cause__`, then the exceptions that its library keeps elsewhere (`_ORIGINS`). Members for an address
-    without a route come first.
+    If its `__cause__` is `None`, the exceptions that its library keeps elsewhere (`_ORIGINS`) take that place. Members
+    for an address without a route come before other members.
     """
     # Errors of addresses without a route come first, as the last one is judged first: on a host without IPv6 there are
     # many, and they say little.
@@ -174,7 +174,7 @@ def frames(error: BaseException) -> Iterator[Frame]:
 
 
 def raised_in(error: BaseException) -> Frame:
-    """Returns the `Frame` that raised `error`, two empty texts if it has no traceback."""
+    """Returns the package and function that raised `error`, two empty texts if it has no traceback."""
     *_, last = ("", ""), *frames(error)
     return last
 
@@ -197,7 +197,8 @@ def is_a(error: BaseException, *names: str) -> bool:
 def by_class(error: BaseException, table: Mapping[str, Mapping[Value, str]]) -> Value | None:
     """Returns the value in `table` for the class of `error`, or for the nearest base class that has one, else `None`.
 
-    `table` has by library, named as for `is_a`, and by value the names of classes, separated by spaces.
+    `table` has an entry for each library, under the name that it has in `is_a`. An entry maps a value to the names of
+    the classes that have it, separated by spaces.
     """
     for cls in type(error).__mro__:
         for value, names in table.get(_library(cls), {}).items():

@@ -25,9 +25,9 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid, or is one for the other kind of
       client, sync or async. A body that cannot be read twice is among them.
 
-    Once the request is known to have been sent (`failure.answered`), only a body that cannot be read twice is
+    Once the request is known to have been sent whole (`failure.answered`), only a body that cannot be read twice is
     `REQUEST_NOT_SENT`. An exception of a class in `_INVALID` is `PROTOCOL_ERROR` then, as the server sent what is
-    invalid in a redirect. For anything else that is not valid, `None` is returned.
+    invalid in a redirect. For anything else that is not valid, `None` is returned then.
     """
     word = by_class(error, _TYPES)
     if word is not None:

@@ -36,7 +36,10 @@ def of_curl(error: BaseException, failure: Failure) -> NetworkCause | None:
 
 
 def phase_of_curl(failure: Failure) -> Phase | None:
-    """Returns the phase that the exceptions of libcurl in a failure show by their numbers, `None` if they show none."""
+    """Returns the phase that libcurl's number of an exception of `failure` shows, `None` if none shows one.
+
+    If the numbers of several exceptions do, the outermost of these exceptions decides.
+    """
     for error in failure.errors:
         number = _number_of(error)
         if number == _TIMEOUT and of_curl(error, failure) is NetworkCause.CONNECT_TIMEOUT:

@@ -30,8 +30,8 @@ def errno_name(failure: Failure) -> str | None:
 def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause that the errno of `error` stands for; for a timeout or a local file the phase decides.
 
-    `None` if `error` has no name (`_name`), if it is the resolver's (`is_resolver_error`), or if its errno has no cause
-    of its own, such as `EMFILE`, or that of a local file once the request was sent.
+    `None` if `error` has no name (`_name`) or `is_resolver_error`, or if its errno has no cause of its own, such as
+    `EMFILE`. `None` too for the errno of a local file once the request was sent (`failure.answered`).
     """
     name = _name(error)
     if name is None or is_resolver_error(error):
@@ -46,9 +46,9 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
 def of_other_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns `CONNECTION_ERROR` for most of the `OSError`s for which `of_errno` has no cause, such as `EMFILE`.
 
-    For those with a name (`_name`), and for those without an errno if the phase is `CONNECT` or a later one: before, or
-    in an unknown phase, one may be the app's own, or of the configuration of a library that fetches credentials. `None`
-    for all other exceptions. Applied after `of_errno`.
+    These are the ones with a name (`_name`), and the ones without an errno if `failure.phase` is `CONNECT` or a later
+    one. In an earlier or unknown phase, an `OSError` without an errno may be the app's own, or of the configuration of
+    a library that fetches credentials. `None` for all other exceptions. Applied after `of_errno`.
     """
     if not isinstance(error, OSError):
         return None
@@ -96,7 +96,8 @@ def timed_out(failure: Failure) -> NetworkCause:
     """Returns the cause of a timeout whose exception does not say what timed out, by `failure.network_phase`.
 
     Pool or connecting: `CONNECT_TIMEOUT`. TLS: `TLS_TIMEOUT`. Sending: `WRITE_TIMEOUT`. Later: `READ_TIMEOUT`. Unknown
-    phase: `CONNECT_TIMEOUT`. If `failure.phase` is `None`, a `ReadError` of httpx makes it `READ_TIMEOUT`.
+    phase: `CONNECT_TIMEOUT`. But if `failure.phase` is `None`, a `ReadError` of httpx among the exceptions of `failure`
+    makes it `READ_TIMEOUT`.
     """
     if failure.phase is None and failure.has("httpx.ReadError"):
         return NetworkCause.READ_TIMEOUT
@@ -151,10 +152,10 @@ def _is_of_openssl(error: OSError) -> bool:
 
 
 def is_resolver_error(error: BaseException) -> bool:
-    """Returns whether `error` is of a class of Python or a resolver library for a failed look-up of a host name.
+    """Returns whether `error` is a `socket.gaierror`, or of a class in `_RESOLVERS`, such as `aiodns.DNSError`.
 
-    Its number, if it has one, is the resolver's. `False` for two other kinds of failed look-ups: `is_host_error`, and
-    errors of the system for which `is_raised_by_resolver` is `True`.
+    Its number, if it has one, is the resolver's. Two other kinds of failed look-ups of a host name are not such errors:
+    a `socket.herror` (`is_host_error`), and an error of the system that the resolver met (`is_raised_by_resolver`).
     """
     import socket
 
@@ -187,7 +188,7 @@ _RESOLVERS: Final = ("aiohttp.ClientConnectorDNSError", "aiodns.DNSError", "pyca
 def _resolver_errors() -> dict[int, str]:
     """Returns the names (`EAI_…`) of the resolver's errors by number; of two with one number, the first by alphabet.
 
-    Those of Windows' resolver are among them: no other system has numbers as high.
+    On every system, the errors of Windows' resolver are among them: no other resolver has numbers as high.
     """
     import socket
 

@@ -52,7 +52,10 @@ def _is_short(error: BaseException) -> bool:
 
 
 def of_resolver(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns `NAME_RESOLUTION_ERROR` if `error` says that a host name could not be resolved, else `None`."""
+    """Returns `NAME_RESOLUTION_ERROR` if the look-up of a host name failed with `error`, else `None`.
+
+    That is any error for which `is_resolver_error`, `is_host_error` or `is_raised_by_resolver` is `True`.
+    """
     # Before the rule for `errno`: `gaierror` is an `OSError` whose number is not the system's, and one of the system
     # that the resolver met says that no file could be opened, or the like: not what is wrong with a connection.
     resolver = is_resolver_error(error) or is_host_error(error) or is_raised_by_resolver(error)
@@ -64,8 +67,8 @@ def of_tls(error: BaseException, failure: Failure) -> NetworkCause | None:
 
     A certificate of the server that Python's `ssl` rejects is `TLS_CERTIFICATE_ERROR`. Any other `ssl.SSLError` has the
     cause of `_of_ssl`. A handshake that asyncio gave up is `TLS_TIMEOUT`. Any other error of aiohttp that is of TLS is
-    `TLS_ERROR`, a wrong fingerprint of the certificate too, and so is a `ConnectionResetError` without an errno in
-    the TLS phase or below aiohttp's error of connecting: the connection was closed in the handshake.
+    `TLS_ERROR`, a wrong fingerprint of the certificate too. So is a `ConnectionResetError` without an errno, if the
+    phase is `TLS` or `failure` has aiohttp's `ClientConnectorError`: the connection was closed in the handshake.
     """
     # Before the rule for `errno`: `SSLError` is an `OSError` whose number is OpenSSL's.
     import ssl
@@ -151,11 +154,11 @@ def names_a_proxy(failure: Failure) -> bool:
 def of_aiohttp(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause of an exception of aiohttp, `None` for any other exception.
 
-    Mostly by its class (`_AIOHTTP_TYPES`). But a payload error whose text has a `ConnectionResetError`, and a request
-    that could not be written as the server has closed the connection, is `CONNECTION_RESET`. A payload error whose text
-    has an `SSLError` is `TLS_ERROR`.
+    Every `ClientError` of aiohttp has a cause, mostly by its class or a base of that (`_AIOHTTP_TYPES`). But a payload
+    error whose text has a `ConnectionResetError`, and a request that could not be written as the server has closed the
+    connection, is `CONNECTION_RESET`. A payload error whose text has an `SSLError` is `TLS_ERROR`.
 
-    Applied before `of_httpx`, as the aiohttp transport wraps all of them into few classes of httpx.
+    Applied before `of_httpx`: the aiohttp transport raises an exception of httpx for each, and httpx has fewer classes.
     """
     if is_a(error, "aiohttp.ClientPayloadError") and "ConnectionResetError(" in text_of(error):
         # For a reset in the body, aiohttp keeps the original exception only in the text of its own.
@@ -261,8 +264,9 @@ def _has_sent_no_http(failure: Failure) -> bool:
 def _of_broken_connection(error: BaseException, failure: Failure) -> NetworkCause:
     """Returns the cause of a `NetworkError` of httpx with no exact cause, by what anyio or trio raised below it.
 
-    A connection that they found ended or broken is `TLS_ERROR` in the phase `TLS` and for a `ConnectError`. Otherwise
-    `of_anyio` decides, and without an exception that it knows it is `CONNECTION_ERROR`.
+    If anyio or trio found the connection ended or broken, it is `TLS_ERROR` in two cases: if the phase is `TLS`, and if
+    `error` is a `ConnectError`. In any other case it is what `of_anyio` returns for the first exception of `failure`
+    that it knows, and `CONNECTION_ERROR` if it knows none.
     """
     handshake = failure.phase is Phase.TLS or is_a(error, "httpx.ConnectError")
     if handshake and failure.has("anyio.EndOfStream", "anyio.BrokenResourceError"):

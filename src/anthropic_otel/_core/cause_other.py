@@ -23,8 +23,8 @@ def of_other(error: BaseException, failure: Failure) -> NetworkCause | None:
     exception with an errno that `of_errno` knows.
 
     By its class (`_TYPES`), but some of the standard library's `RuntimeError`s and `ValueError`s by their message. A
-    `TimeoutError` of Python has the cause of `timed_out`, and is `READ_TIMEOUT` in an unknown phase. `EOFError` has the
-    cause of `server_gone`.
+    `TimeoutError` of Python has the cause of `timed_out`, but is `READ_TIMEOUT` if `failure.network_phase` is `None`.
+    `EOFError` has the cause of `server_gone`.
     """
     if is_a(error, *_TIMEOUTS):
         return NetworkCause.READ_TIMEOUT if failure.network_phase is None else timed_out(failure)
