@@ -60,7 +60,7 @@ class Attempt(AttemptState):
             self.api_error = response.judge_whole(body) or self.api_error
 
     def begin_hop(self) -> None:
-        """Forgets the status and response, as a further request has followed, whose own count."""
+        """Forgets the status and response: a further request has followed, and those of its response count."""
         self.status = self.response = None
 
     def begin_body(self) -> Reading:
