@@ -100,11 +100,11 @@ def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str
 
 
 def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
-    """Returns the response that the client was handling when the send raised `error`, and what broke of the send.
+    """Returns the response that the client was handling when the send raised `error`, and its role (`Broken`).
 
     `error` was raised in one of three steps: the client, or an event hook, read the response's body; the client made
     the next request of a redirect; or `httpx.Auth` gave the response to an auth flow. `(None, None)` if it was raised
-    in none of them. What broke is `None` for the auth flow, and if a hook read a response that is no redirect.
+    in none of them. The role is `None` for the third step, and if a hook read a response that is no redirect.
 
     No exception has the response. It is taken from the variables of the library's functions in the traceback.
     """
@@ -130,9 +130,10 @@ def broken_response(error: BaseException) -> tuple[Any, Broken | None]:
 
 
 def _broken_by(function: str, response: Any) -> Broken | None:
-    """Returns what broke when `function` of the client could not read `response`, or not make the next hop of it.
+    """Returns the role of `response`, which `function` of the client was handling when it raised.
 
-    `None` if it was a hook that read the response, and that is no redirect.
+    `ANSWER` if `function` is `send`, which reads the last response. `HOP` for a redirect, and for a response that the
+    client read in an auth flow. `None` if a hook read a response that is no redirect.
     """
     if function == "send":
         return Broken.ANSWER
@@ -152,8 +153,8 @@ _AUTHENTICATES: Final = ("sync_auth_flow", "async_auth_flow")
 def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]) -> Any:
     """Returns the response of the HTTP library's `HTTPStatusError` that `error` is or was caused by (`chain`).
 
-    If there are several, only the outermost counts. `None` without one, or if `is_own` returns `False` for the request
-    of it: a hook may have sent another request.
+    If there are several, only the first in `chain` counts. `None` without one, or if `is_own` returns `False` for the
+    exception's request: a hook may have sent a request of its own.
     """
     for each in chain(error):
         if is_a(each, "httpx.HTTPStatusError"):
@@ -162,11 +163,12 @@ def response_of_status_error(error: BaseException, is_own: Callable[[Any], bool]
 
 
 def request_of_auth_flow(error: BaseException) -> Any:
-    """Returns the last request that an auth flow had given to the client when the client raised `error`.
+    """Returns the request that the client was sending, or had sent last, for an auth flow when it raised `error`.
 
-    Every send of the client has an auth flow. So this is the request of the send itself, or one for credentials. If the
-    flow has given none, it is the request that the flow was given. `None` if `error` was raised outside of it. Not
-    every exception has the request, so it is taken from the variables of the library's function in the traceback.
+    Every send of the client, even without `auth`, runs an auth flow and sends the requests that the flow yields. So the
+    result is the send's own request, or one for credentials, but never one that follows a redirect. If the flow has
+    yielded none yet, it is the send's own. `None` if `error` was raised before or after the flow, as by a closed client
+    or by the reading of the last response. Found by the variables of the library's function in the traceback.
     """
     return variable_in(stack(error), _AUTH_FLOW, "request")
 
@@ -174,8 +176,8 @@ def request_of_auth_flow(error: BaseException) -> Any:
 def answer_to_auth_flow(error: BaseException) -> Any:
     """Returns the response that an auth flow had been given when it raised `error`, `None` without one.
 
-    That is a flow of the app or of the SDK; `None` for one of httpx's own. `None` too for a 401, 403 or 407, and for
-    any 3xx, as it may lead to a login: the flow could not get credentials.
+    `None` too if the flow is one of httpx itself, and not of the app, the SDK or another library; and for a 401, 403 or
+    407, and any 3xx, which may lead to a login: with such a response the flow could not get credentials.
     """
     response: Any = answer_to_authentication(error)
     status = getattr(response, "status_code", None)
@@ -189,7 +191,7 @@ _DEMANDS: Final = (401, 403, 407)
 def was_redirected(error: BaseException) -> bool:
     """Returns whether the client was handling a redirect, or sending what follows it, when it raised `error`.
 
-    A redirect has a `location`. It is the last response that had come, by the variables of the traceback.
+    That is so if the last response that had come, by the variables of the traceback, is a redirect with a `location`.
     """
     response = variable_in(stack(error), _REDIRECTS, "response")
     return getattr(response, "has_redirect_location", False) is True
@@ -216,7 +218,7 @@ def have_same_target(one: Any, other: Any) -> bool:
 
 
 def headers_of(response: Any) -> RawHeaders:
-    """Returns the headers of a response by lowercase name, the values of a repeated name joined by commas."""
+    """Returns the headers of a response by lowercase name, the values of a repeated name joined by `, `."""
     listed = getattr(response.headers, "_list", None)
     if listed is None:
         return headers.by_name(response.headers.raw)
@@ -256,7 +258,7 @@ def retry_count_of(request: Any, names: list[bytes]) -> int:
 
 
 def path_of(request: Any) -> bytes:
-    """Returns the path of a request as it is sent: percent-encoded, so that a slash in a model does not divide it."""
+    """Returns a request's path, without the query, percent-encoded so that a slash in a model divides nothing."""
     path: bytes = request.url.raw_path.partition(b"?")[0]
     return path
 
@@ -274,7 +276,7 @@ def size_of(request: Any) -> int | None:
 
 
 def target_of_request(request: Any) -> Target:
-    """Returns the target of a request: method, address, operation and path as they may be recorded."""
+    """Returns the `Target` of a request: its method, address and operation, and of its URL what may be recorded."""
     url = request.url
     parts: Any = getattr(url, "_uri_reference", ())
     if len(parts) == _PARTS and "xn--" not in parts.host:

@@ -58,7 +58,7 @@ class _Stream:
         """Returns a context manager for the production of a chunk, in which the call is current.
 
         An exception that is raised in it ends the held body, as failed, or as cancelled if it is no `Exception`. It is
-        not suppressed.
+        not suppressed. The caller must catch a `StopIteration` or `StopAsyncIteration` within.
         """
         try:
             token = current_call.set(self._running)

@@ -71,9 +71,9 @@ def bounded(model: object) -> str | None:
 
 
 def model_in(body: object) -> str | None:
-    """Returns the `model` in a request's body that is not encoded as JSON yet, as `bounded` returns it.
+    """Returns the `model` in a request's body that is not encoded as JSON yet, passed through `bounded`.
 
-    `None` if `body` is no mapping, or has no model that is a string.
+    So it is `_OTHER` if the name is too long. `None` if `body` is no mapping, or has no model that is a string.
     """
     # It is mostly `None` or a dictionary, for which `isinstance` would take longer.
     if body is None or not (type(body) is dict or isinstance(body, Mapping)):
@@ -82,8 +82,8 @@ def model_in(body: object) -> str | None:
     return model if type(model) is str and len(model) <= _MAX_MODEL and model.isascii() else bounded(model)
 
 
-def may_change_in(options: object) -> bool:
-    """Returns whether the SDK's request options may name a model outside of the body.
+def model_may_be_elsewhere(options: object) -> bool:
+    """Returns whether the SDK's request options may name a model elsewhere than in the body that the app passed.
 
     They may if they have an `extra_body` that is not empty, a URL with `/model` in it, or no URL that is a `str`.
     """
@@ -107,9 +107,9 @@ def asks_for_stream(options: object) -> bool:
 
 
 def content_in(fields: Mapping[str, Any]) -> bytes | None:
-    """Returns the body in the fields of the SDK's request options if it is bytes, which are sent as they are.
+    """Returns the body of a request if it is bytes, which are sent as they are, else `None`.
 
-    Else `None`.
+    `fields` is the `__dict__` of the SDK's request options: the body is its `content` or its `json_data`.
     """
     # Up to 0.125 the body of a raw request may be bytes too.
     found = (fields.get("content"), fields.get("json_data"))
@@ -131,9 +131,9 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
     """Returns the replacement for `_build_request` of the SDK's clients, which notes model and key of built requests.
 
     The key is the idempotency key. Where no call is current, both are noted of every request. In a call they are noted
-    if the options have a model that is not the call's; also if it is the call's, while any request is noted. Nothing
-    is noted once `patch` is inactive, or of the client whose requests are all known to ask for the model of the current
-    call (`RunningCall.model_kept_by`).
+    if the options have a model other than the call's. If they have the call's, they are noted only while a note of any
+    request in the process is kept. Nothing is noted once `patch` is inactive, or of the client whose requests are all
+    known to ask for the model of the current call (`RunningCall.model_kept_by`).
     """
 
     @functools.wraps(original)
@@ -156,10 +156,11 @@ def wrap_build_request(original: Function, patch: Patch) -> Function:
 
 
 def wrap_api_request(original: Function, patch: Patch) -> Function:
-    """Returns the replacement for `__init__` of the SDK's `APIRequest`, which notes the idempotency key of a call.
+    """Returns the replacement for `__init__` of the SDK's `APIRequest`, which sets `key` of the current `RunningCall`.
 
-    The SDK makes the first one of a call where that is current, and gives it to the call's middlewares. These may send
-    in threads of their own.
+    It does so while `patch` is active, if the call has a middleware and no key yet. The SDK makes the first
+    `APIRequest` of a call where the call is current, and passes it to the middlewares. By the key, requests that these
+    send in threads of their own are found to be of the call.
     """
 
     @functools.wraps(original)
@@ -221,9 +222,8 @@ def _key_of(options: Any) -> str | None:
 def stream_of(request: Any) -> bool | None:
     """Returns whether a request asks for a stream; `None` if that is not known, or on a failure.
 
-    One whose path ends as in `_STREAM_ROUTES` does, and one with Bedrock's path for a message that is no stream does
-    not. For any other path the first and the last 256 bytes of the body are looked at. Then it is not known if the body
-    is not in memory, or if it is longer than 256 bytes and neither part asks for a stream.
+    `True` if its path ends like one of `_STREAM_ROUTES`, `False` if its path is Bedrock's for a message without a
+    stream. Any other request is judged by its body (`_asks_for_stream`), `None` if the body is not in memory.
     """
     path = path_of(request)
     if path.endswith(_STREAM_ROUTES):
@@ -235,9 +235,9 @@ def stream_of(request: Any) -> bool | None:
 
 
 def _asks_for_stream(content: bytes) -> bool | None:
-    """Returns whether the JSON of a request's body asks for a stream, by its first and its last 256 bytes.
+    """Returns `True` if the first or the last 256 bytes of a JSON body have `"stream": true` of the outermost object.
 
-    If neither part does, `False` for a body of 256 bytes or less, else `None`.
+    Else `False` for a body of 256 bytes or less, and `None` for a longer one, whose middle is not searched.
     """
     if any(_is_at_top(content[: found.start()]) for found in _STREAM.finditer(content, 0, _BEGINNING)):
         return True
@@ -248,12 +248,15 @@ def _asks_for_stream(content: bytes) -> bool | None:
 
 
 def _is_at_top(before: bytes) -> bool:
-    """Returns whether a member that follows `before`, the beginning of a JSON text, is one of the outermost object."""
+    """Returns whether a member is one of the outermost object. `before` is the whole JSON text in front of it."""
     return _depth_of(before) == 1
 
 
 def _depth_of(part: bytes) -> int:
-    """Returns how many more objects and lists begin than end in `part` of a JSON text, which begins in no string."""
+    """Returns how many more objects and lists begin than end in `part` of a JSON text, as a negative number if fewer.
+
+    `part` must not begin within a string.
+    """
     plain = _STRING.sub(b"", part)
     return plain.count(b"{") + plain.count(b"[") - plain.count(b"}") - plain.count(b"]")
 

@@ -79,10 +79,10 @@ def _package(defined: Any) -> str:
 
 
 def _take_signature(ours: Any, original: Any) -> None:
-    """Gives `ours` the signature of `original`, for code that does not follow `__wrapped__`.
+    """Gives `ours` the signature of `original` as its `__signature__`, for code that does not follow `__wrapped__`.
 
-    That is `__signature__`, and `__kwdefaults__`, the defaults of parameters that are keyword-only. Leaves `ours` as it
-    is if the signature of `original` cannot be read.
+    Gives it the `__kwdefaults__` of `original` too, the defaults of keyword-only parameters. Leaves `ours` as it is if
+    the signature of `original` cannot be read.
     """
     try:
         ours.__signature__ = inspect.signature(original)
@@ -116,7 +116,7 @@ executed: Final[set[str]] = set()
 def imported(name: str) -> Any:
     """Returns the module `name` if it is imported completely, else `None`. Imports nothing.
 
-    A module in `executed` counts as completely imported.
+    A module whose name is in the set `executed` of this file counts as completely imported.
     """
     module = sys.modules.get(name)
     if name in executed:
@@ -215,7 +215,7 @@ def is_mocked(cls: type[Any], name: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def warn_of_lost_patch() -> None:
-    """Warns, once, that another library has taken a patch of this one away, and that it was put back."""
+    """Logs one warning per process: another library has removed a patch of this library, which is patched again."""
     log.warning(
         "Another library has undone what anthropic_otel had patched, as one that restores what it found at its start. "
         "It is patched again; what was sent meanwhile may not be recorded. Call instrument() after that library"

@@ -99,9 +99,9 @@ def _async_parse(original: Function, patch: Patch) -> Function:
 def expect(result: Any, source: Attempt | HeldBody | None, *, is_open: bool) -> None:
     """Remembers `result`, which an SDK method returned, if it is a raw response that the app may still parse.
 
-    `source` is the attempt or the body that `result` is from. Does nothing unless that is an attempt, which is
-    remembered too. `is_open` is whether the app has a body to read by `result`; it only decides how a raw response is
-    recognized. Keeps only a weak reference to `result`. Never raises.
+    `source` is the attempt that `result` is from; the attempt is remembered too. Does nothing if `source` is `None`, or
+    a held body of a middleware. `is_open` is whether the app has a body to read by `result`; it only decides how a raw
+    response is recognized. Keeps only a weak reference to `result`. Never raises.
     """
     # Guarded in place, as it runs at every call.
     try:
@@ -144,11 +144,12 @@ def _failed(response: Any, source: Attempt | None, error: BaseException) -> None
 
 
 def _count_refused(response: Any, source: Attempt | None) -> None:
-    """Counts the tokens of the reply in the body of `response`; nothing if that is not in memory, or not JSON.
+    """Counts the tokens of the reply in the body of `response`. Nothing if the body is not in memory, or is no JSON.
 
-    They count for `source`. Without one, `response` is that of the current call's method, which is about to raise: they
-    count for the call's attempt that has completed last, or are noted for the attempt that `response` is from if the
-    call has a middleware. Does nothing if there is no such call either.
+    They count for `source`. If `source` is `None`, `response` is taken for that of the current call's method, which is
+    about to raise, and the tokens count for the attempt of the call that has completed last. If the call has a
+    middleware, they are noted for the attempt that `response` is from (`RunningCall.parsed`), to be counted when the
+    method has raised. Does nothing if `source` is `None` and no call is current whose method still runs.
     """
     running = current_call.get() if source is None else None
     if source is None and (running is None or running.finished):

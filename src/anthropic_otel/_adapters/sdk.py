@@ -13,7 +13,7 @@ from typing import Any
 from anthropic_otel._adapters import message_threads, middleware_stream, raw_replies
 from anthropic_otel._adapters.current import RunningCall
 from anthropic_otel._adapters.invocations import Invocations
-from anthropic_otel._adapters.models import asks_for_stream, may_change_in
+from anthropic_otel._adapters.models import asks_for_stream, model_may_be_elsewhere
 from anthropic_otel._adapters.patches import Function, Patch
 from anthropic_otel._adapters.wiring import Wiring
 from anthropic_otel._core.attempt import Attempt
@@ -71,8 +71,8 @@ def _begin(
 ) -> _Running | None:
     """Begins to record a call, with the arguments of the SDK client's `request`.
 
-    Returns an object whose `returned`, or else `raised`, the wrapper must call at the end. `None` if the call is not to
-    be recorded, and on a failure. Raises only what interrupts it; a call that had begun has ended then.
+    Returns an object whose `returned` or `raised` the wrapper must call at the end (`_Running`). `None` if the call is
+    not to be recorded, and on a failure. Raises only what interrupts it; a call that had begun has ended then.
     """
     # Guarded in place, as it runs at every call.
     try:
@@ -86,7 +86,7 @@ def _begin(
             return None
         has_middleware = invocation.has_middleware
         keeps_model = invocation.model is not None and not (
-            has_middleware or invocation.own_requests or may_change_in(options)
+            has_middleware or invocation.own_requests or model_may_be_elsewhere(options)
         )
         if keeps_model:
             model_kept_by = id(client)
@@ -108,10 +108,10 @@ def _begin(
 
 
 class _Running(RunningCall):
-    """The run of a recorded SDK method. The wrapper calls `returned` with the method's result, or `raised` at the end.
+    """The run of a recorded SDK method. The wrapper calls `returned` with the method's result at the end.
 
-    Both first record this, and then have the ends recorded that finalizers have queued. No method raises an error of
-    its own.
+    If the method raises, or `returned` is interrupted, the wrapper calls `raised`. Both record this, and then have the
+    ends recorded that finalizers have queued. No method raises an error of its own.
     """
 
     __slots__ = ()
@@ -142,7 +142,9 @@ class _Running(RunningCall):
     def raised(self, error: BaseException) -> None:
         """Records that the method has raised `error`. It may be called after an interrupted `returned`.
 
-        Does the same as `returned`, but there is no raw response to remember.
+        Makes the call no longer current. Ends the attempts that waited for the SDK to parse their body, counts the
+        tokens of replies that a middleware has parsed, and forgets what was noted of the call's responses. The call
+        ends now, or as soon as no body of it is open any more.
         """
         is_sent_again = False
         try:
@@ -162,7 +164,8 @@ class _Running(RunningCall):
         """Returns the attempt whose response the raw response `result` has (`answer_in`).
 
         `None` if that response is from before this call (`is_from_before`), so that no attempt is counted for it, and
-        on a failure. If neither is known, and for a `result` of another kind, returns `otherwise`.
+        on a failure. Returns `otherwise` if the response has neither an attempt nor a request id, and for a `result`
+        that is no raw response.
         """
         response = getattr(result, "http_response", None)
         return self.answer_in(response) or (None if self.is_from_before(response) else otherwise)
@@ -171,7 +174,8 @@ class _Running(RunningCall):
     def _asked_for_no_text(self) -> bool:
         """Returns whether the SDK was to parse the response into a class other than `str` and `object`.
 
-        The SDK returns the body as text all the same if its content type does not say JSON and it is no JSON.
+        Then a text that the SDK returns is a body that it did not parse: with a content type other than JSON, it may
+        return the body as it is.
         """
         return isinstance(self.cast_to, type) and self.cast_to not in (str, object)
 

@@ -1,4 +1,4 @@
-"""Records one send: adds trace context to its request, and a trace function if phases are recorded.
+"""Records one send: adds trace context to its request, and a `trace` function if the runtime reads trace events.
 
 Rule: what the app gets back and what is raised are the same objects, and after the send its request has its own
 extensions again. The trace context stays in its headers.
@@ -41,17 +41,18 @@ def is_recorded_for_app() -> bool:
 
 
 class Sending(Send):
-    """One recorded send. No method raises an error of its own.
+    """One recorded send. `returned` or `raised` must be called at its end. Neither raises an error of its own.
 
-    Creating it begins the first attempt, by `source` with `facts` and `size`. It adds the headers of that attempt's
-    recorder to the request, and a `trace` function if phases are recorded, and becomes the current send. `returned` or
-    `raised` must be called at its end. An interrupt while it is created, such as a `KeyboardInterrupt`, ends the
-    attempt and is raised.
+    Its creation begins the first attempt, by `source` with `facts` and `size`. The headers of that attempt's recorder
+    are added to the request, and a `trace` function if the runtime reads trace events (`Runtime.phases`). The new
+    object becomes the current send. What interrupts the creation, such as a `KeyboardInterrupt`, ends the attempt and
+    is raised.
 
     `names` are as for `messages.set_headers`. `http_client` sends the request; `asynchronous` is whether it is an
     `AsyncClient`.
 
-    - `origin`: what it belongs to. `request`: the request that is sent; `None` after the send.
+    - `origin`: the call that the send belongs to, or without a call the runtime that records it.
+    - `request`: the request that is sent; `None` after the send.
     - `lent`: what `take_off` needs to give the request its own extensions back; `None` without a `trace` function, and
       after the send. Another send of the same request may change it (`trace_functions`).
     """
@@ -128,10 +129,11 @@ class Sending(Send):
         return messages.have_same_target(own, request)
 
     def inner_send(self, request: Any, names: list[bytes] | None) -> InnerSend:
-        """Returns the `InnerSend` for a send of `request` that belongs to this send's attempt, or to a further one.
+        """Returns the `InnerSend` for a send of `request` that is made within this send, which is still current.
 
-        Adds trace context to the request's headers. If the transport has no trace events that are read, records that a
-        request begins (`begins_again`). `names` are as for `messages.set_headers`.
+        It belongs to this send's attempt. But if no trace events of the transport are read, it is recorded that a
+        request begins (`begins_again`), by which a further attempt of this send may begin. Adds trace context to the
+        request's headers. `names` are as for `messages.set_headers`.
         """
         send = None if self.attempt.request.emits_events else self
         if send is not None:
@@ -141,7 +143,7 @@ class Sending(Send):
 
     @property
     def _trace(self) -> Function | None:
-        """The `trace` function that this send has put on its request, `None` without one and after the send."""
+        """What this send has put on its request as `trace` extension: `None` if nothing, and after the send."""
         return self.lent[0] if self.lent is not None else None
 
     def returned(self, response: Any) -> Any:
@@ -155,7 +157,7 @@ class Sending(Send):
         # Guarded in place, as it runs at every send: a client of the app's own may return anything.
         try:
             if getattr(response, "history", None):
-                self._ended_at(_request_of(response))
+                self._set_proxy_of(_request_of(response))
                 self._find_credentials(response.history)
         except Exception as error:
             report("Sending.returned", error)
@@ -169,7 +171,7 @@ class Sending(Send):
         """Ends the attempt because the send has raised `error`.
 
         Before that, makes the send no longer current and gives its request its own extensions back, as `returned` does.
-        It may be called after an interrupted `returned`, or with what has interrupted the creation of this send.
+        It may be called after an interrupted `returned`. `__init__` calls it if it is interrupted itself.
         """
         try:
             self._leave(error)
@@ -180,8 +182,8 @@ class Sending(Send):
     def _leave(self, error: BaseException | None) -> None:
         """Makes the send no longer current, and gives its request and those of its redirects their own extensions back.
 
-        Then records what `error` tells of the attempt; `error` is `None` if the send has not raised. That needs the
-        request and the client. So these, and the other objects of the app, are forgotten last.
+        Then records what `error` tells of the attempt; `error` is `None` if the send has not raised. Of a send that has
+        raised, only the last redirect is known. At the end this forgets the request, the client and the response.
         """
         if self._token is not None:
             try:
@@ -230,7 +232,7 @@ class Sending(Send):
             known.redirected = messages.was_redirected(error)
         # The libraries keep the failed request on the exception. It may be the one after a redirect.
         last = getattr(error, "_request", None)
-        self._ended_at(last)
+        self._set_proxy_of(last)
         known.client_closed = getattr(self._http_client, "is_closed", False) is True
         if last is not None and self.lent is not None:
             take_off(last, *self.lent)
@@ -261,10 +263,10 @@ class Sending(Send):
                 self.attempt.timeline.fetched_credentials(int(response.elapsed.total_seconds() * 1e9))
 
     @guarded(None)
-    def _ended_at(self, request: Any) -> None:
-        """Sets the attempt's proxy to that of `request`, the last one that was sent.
+    def _set_proxy_of(self, request: Any) -> None:
+        """Sets the attempt's proxy to the one that `request`, the last request of this send, goes through.
 
-        Changes nothing for `None`, and for the request of this send itself.
+        Changes nothing for `None`, and for the request that this send began with.
         """
         if request is not None and request is not self.request:
             self.went_through(transports.facts_of(self._http_client, request.url).proxy)

@@ -16,8 +16,8 @@ from anthropic_otel._core.send import Send
 def app_trace_of(request: Any) -> Function | None:
     """Returns the app's own `trace` function of a request, `None` without one.
 
-    If ours is in its place, which another send of the request or our event hooks have put there, it is taken out of
-    that.
+    If a send of the request or our event hooks have put a function of ours in its place, the app's is the one that ours
+    is `chained` with.
     """
     trace = request.extensions.get("trace")
     # Ours may be around another of ours: that of event hooks around that of a send.
@@ -54,9 +54,9 @@ def take_off(
     or removed in `lent` is set, replaced or removed in `extensions` too.
 
     - A request that has `lent` gets `extensions` again.
-    - One that has another mapping with `trace`, as that of a redirect, gets a copy of it. In the copy the `trace` of
-      `extensions` is in its place, or none if these have none.
-    - Any other keeps its mapping. If that is of another send of the same request, `_hand_on` is called.
+    - One that has another mapping with `trace`, as that of a redirect, gets a copy of that mapping. The copy has the
+      `trace` of `extensions` instead of ours, or none if these have none.
+    - Any other keeps its mapping. As that may be from another send of the same request, `_hand_on` is called.
     """
     now = request.extensions
     if now is lent:
@@ -78,9 +78,10 @@ def take_off(
 
 
 def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: MutableMapping[str, Any]) -> None:
-    """Has another send of the same request, which began while that had `lent`, give it `extensions` back at its end.
+    """Has another send of the same request give the request `extensions` back at its end, and not `lent`.
 
-    `now` are the extensions that the request has. Does nothing without such a send, or if it has ended.
+    That is a send which began while the request had `lent`. It is found from `now`, the extensions that the request has
+    at present. Does nothing without such a send, or if that send has ended.
     """
     while (send := sender_of(now.get("trace"))) is not None:
         # That of an event hook has none.
@@ -94,7 +95,7 @@ def _hand_on(now: Mapping[str, Any], lent: Mapping[str, Any], extensions: Mutabl
 
 
 def sender_of(trace: Any) -> Any:
-    """Returns the `Send` of ours whose `trace` function this is, alone or chained; `None` for any other object."""
+    """Returns the `Send` whose method `trace` or `atrace` this is, alone or `chained`; `None` for any other object."""
     ours = trace.our_trace if isinstance(trace, _Chained) else trace
     send = getattr(ours, "__self__", None)
     return send if isinstance(send, Send) else None

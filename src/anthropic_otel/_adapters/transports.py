@@ -32,9 +32,10 @@ UNKNOWN: Final = TransportFacts()
 def facts_of(http_client: Any, url: Any) -> TransportFacts:
     """Returns the facts of the transport by which an HTTP client sends a request to `url`. Never raises.
 
-    A transport with a connection pool, as httpx's own, emits events, and has the proxy of its pool. For any other, the
-    transport and those that it wraps are searched for a proxy (`_proxies_of`). The result is `UNKNOWN` if they have
-    none, or not all the same one, if the client's class chooses transports by code of its own, and after an error.
+    A transport with a connection pool, as httpx's own, emits events, and has the proxy of its pool. Any other is not
+    known to emit events; it and those that it wraps are searched for a proxy (`_proxies_of`). The result is `UNKNOWN`
+    if no proxy is found, or not the same one everywhere, if the client's class chooses transports by code of its own,
+    and after an error.
     """
     # Guarded in place, as it runs at every send.
     try:
@@ -60,12 +61,13 @@ _MAX_PARTS: Final = 32
 
 
 def _proxies_of(transport: Any, depth: int) -> set[str | None]:
-    """Returns the proxy of `transport` if that has a pool or a proxy, else those of the transports that it wraps.
+    """Returns the proxies of `transport`, each as `host:port`; `None` in the set is for no proxy, or an unknown one.
 
-    A proxy is its `host:port`; `None` is for no proxy, or one that is not known. Wrapped transports are found in the
-    first `_MAX_PARTS` attributes, and among as many items of each list and tuple in these. They are searched in the
-    same way, down to `depth` levels below `transport`; one at the last level without a pool or a proxy gives `None`.
-    The set is empty if nothing is found.
+    A transport with a connection pool, with an attribute `proxy`, or with a connector that has a SOCKS proxy gives its
+    own proxy alone. Any other gives those of the transports that it wraps. These are found in its first `_MAX_PARTS`
+    attributes, and among as many items of each list and tuple in these, and are searched in the same way, down to
+    `depth` levels below `transport`. At the last level one with none of the three gives `None`. The set is empty if
+    nothing is found.
     """
     kept = getattr(transport, "__dict__", {})
     pool, proxy = kept.get("_pool"), kept.get("proxy")
@@ -86,7 +88,7 @@ def _proxies_of(transport: Any, depth: int) -> set[str | None]:
 
 
 def _kept(owner: Any, name: str) -> Any:
-    """Returns what `owner` itself has as its attribute `name`, `None` without one. Calls nothing of its class."""
+    """Returns what `owner` has in its `__dict__` as `name`, `None` without one. Calls nothing of its class."""
     return getattr(owner, "__dict__", {}).get(name)
 
 
@@ -117,8 +119,8 @@ def _socks_address(kept_by: Any) -> str | None:
 def _address(url: Any) -> str | None:
     """Returns `host:port` of a URL of httpx or httpcore, without user information; `None` without a URL or a host.
 
-    Only the host if the URL names no port and its scheme's is not known. An IPv6 address is in brackets, and an
-    international name as it is looked up.
+    Only the host if the URL names no port, and the default port of its scheme is not in `_DEFAULT_PORTS`. An IPv6
+    address is in brackets. An international name is encoded for DNS, such as `xn--e1afmkfd.example`.
     """
     if url is None:
         return None

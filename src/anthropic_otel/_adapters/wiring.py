@@ -12,7 +12,8 @@ class Wiring(Protocol):
     """The interface of what knows which runtime records the calls and the sends of which client.
 
     - `process`: the runtime of the whole process, `None` if only single clients are recorded, or nothing.
-    - `clients`: weak references to the HTTP clients that were given a mark, which says how these are recorded.
+    - `clients`: weak references to the HTTP clients that were given a `marks.Mark`, which says how a client is
+      recorded. Some may not have it any more.
     """
 
     process: Runtime | None
@@ -30,12 +31,16 @@ class Wiring(Protocol):
         ...
 
     def copied(self, http_client: Any, copy: Any) -> None:
-        """Called when an SDK client was copied whose copies may have an HTTP client of their own.
+        """Called when an SDK client was copied by a method that may give the copy an HTTP client of its own.
 
-        `http_client` is its HTTP client, `copy` that of its copy. They may be the same.
+        Has the copy recorded as the original is. `http_client` is the HTTP client of the original, `copy` that of the
+        copy. They may be the same.
         """
         ...
 
     def uninstrument(self) -> None:
-        """Undoes every instrumentation. Called by a later copy of this package when that undoes its own."""
+        """Undoes what the app has instrumented. Recorders that have joined, as that of a test's capture, go on.
+
+        A later copy of this package calls it when the app uninstruments that copy.
+        """
         ...
