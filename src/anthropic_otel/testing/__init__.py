@@ -29,13 +29,14 @@ __all__ = ["Attempt", "Call", "Captured", "Usage", "capture"]
 
 @contextmanager
 def capture(*, real_time: bool = False) -> Iterator[Captured]:
-    """Captures the calls that begin while a `with` block runs, in any thread, each with all its attempts.
+    """Captures the calls that begin while a `with` block runs, in any thread, with their attempts.
 
     Attempts without a call that begin in it are captured too. Yields the `Captured`, to which a call or an attempt is
-    added when it ends, also after the block. Unless the app has instrumented the whole process, that is instrumented
-    for the time of the block: the installed libraries are imported and patched. What the app has instrumented exports
-    as before. Clients that it has excluded by `uninstrument(client)` are not captured. Captures may be nested and may
-    overlap. Times go by the capture's own clock, or with `real_time` by the machine's.
+    added when it ends, also after the block. But attempts of such a call that begin after the block may be missing.
+    Unless the app has instrumented the whole process, that is instrumented for the time of the block: the installed
+    libraries are imported and patched. What the app has instrumented exports as before. Clients that it has excluded by
+    `uninstrument(client)` are not captured. Captures may be nested and may overlap. Times go by the capture's own
+    clock, or with `real_time` by the machine's.
 
     Raises `RuntimeError` if another copy of this library has patched an HTTP library, so that what is sent by that
     would not be captured. It may be a vendored copy, or one from before a reloader has imported this library anew.

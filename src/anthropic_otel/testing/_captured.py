@@ -17,7 +17,7 @@ class Usage:
     """The tokens that one attempt used, or all attempts of a call. Add two with `+`. 0 is for what was not reported.
 
     Counted as in the metrics: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning, and
-    both include what a compaction and an advisor used.
+    both include what the API itself used for the reply, to compact the conversation or to ask an advisor model.
     """
 
     input_tokens: int = 0
@@ -36,8 +36,8 @@ class Attempt:
 
     - `id`: counts from 1 in the order of the starts. `call`: the id of its call, `None` without one.
     - `duration`: from its start to its end, which is that of its body if there is one.
-    - `resend_count`: how many attempts of its call came before it. Without a call, it is counted on from the number in
-      the SDK's header of retries.
+    - `resend_count`: how many attempts of its call came before it. Without a call: the number in the SDK's header of
+      retries, plus how many attempts of the same send came before it.
     - `method`: as it was sent. `model`: the model that it asked for, `None` if not known.
     - `retry_delay`: the backoff before it, by the clock of the capture; `None` if there was none or it is not known,
       and without a call.
@@ -89,9 +89,11 @@ class Call:
     - `stream`: whether an event stream was asked for.
     - `duration`: in seconds, to the end of the method or of the last body, whichever came last.
     - `backoff`: the seconds of `duration` in which no attempt was under way, also before the first and after the last.
-    - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail.
+    - `outcome`, `error_type`: the words of the call metrics; `error_type` is `None` if the call did not fail, or its
+      error is not known.
     - `attempts`: those that had ended when the call ended.
-    - `retries`: how many attempts followed a failed one. A fallback or a hedge does not count.
+    - `retries`: how many attempts were sent after the attempt before had failed, by the SDK, a middleware or a
+      transport. Any other further attempt, such as a hedge, does not count.
     - `cause`, `api_error_code`: those of the attempt that the call failed with, else `None`.
     """
 
@@ -111,7 +113,7 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """The sum of the tokens of all attempts, failed ones too; `None` if no attempt has any."""
+        """The sum of the tokens of all `attempts`, failed ones too; `None` if no attempt has any."""
         found = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
         return sum(found, Usage()) if found else None
 

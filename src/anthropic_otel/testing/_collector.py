@@ -24,34 +24,34 @@ from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause
 from anthropic_otel._core.usage import Usage as CoreUsage
 from anthropic_otel.testing._captured import Attempt, Call, Captured, Usage
 
-Mark = Callable[[], float]
-"""A function that is called at each start and end of a call or an attempt, and returns the time of that.
+Clock = Callable[[], float]
+"""A function that is called once at each start and end of a call or an attempt, and returns the time of that.
 
 It is in seconds since the capture began.
 """
 
 
-def ticking_clock() -> Mark:
+def ticking_clock() -> Clock:
     """Returns a clock that goes by calls: it returns 0.0 at the first call, and one second more at each further one."""
     return map(float, itertools.count()).__next__
 
 
-def machine_clock() -> Mark:
+def machine_clock() -> Clock:
     """Returns a clock of the seconds since this function was called, by the machine's performance counter."""
     began = time.perf_counter()
     return lambda: time.perf_counter() - began
 
 
 class Collector:
-    """The `Recorder` of one capture: adds each call and attempt to `captured` when it ends, with times by `mark`.
+    """The `Recorder` of one capture: adds each call and attempt to `captured` when it ends, with times of `clock`.
 
     Attempts without a call are added too. The id of an attempt is added when that starts, its tokens when they become
     known. `call_ids` and `attempt_ids` give the next id of a call or an attempt.
     """
 
-    def __init__(self, captured: Captured, mark: Mark) -> None:
+    def __init__(self, captured: Captured, clock: Clock) -> None:
         self.captured: Final = captured
-        self.mark: Final = mark
+        self.clock: Final = clock
         self.call_ids: Final = itertools.count(1)
         self.attempt_ids: Final = itertools.count(1)
 
@@ -81,7 +81,7 @@ class _CallCollector(CallRecorder):
         self.attempts: Final[list[Attempt]] = []
         self.last_failure_at: float | None = None
         self.last_end_at: float | None = None
-        self._started: Final = collector.mark()
+        self._started: Final = collector.clock()
 
     @guarded(NO_ATTEMPT_RECORDER)
     def start_attempt(self, attempt: core_attempt.Attempt) -> AttemptRecorder:
@@ -89,7 +89,7 @@ class _CallCollector(CallRecorder):
 
     @guarded(None)
     def end(self, call: core_call.Call) -> None:
-        duration = self._collector.mark() - self._started
+        duration = self._collector.clock() - self._started
         attempts = sorted(self.attempts, key=lambda attempt: attempt.id)
         value = Call(
             id=self.id,
@@ -111,13 +111,13 @@ class _AttemptCollector(AttemptRecorder):
         self._call: Final = call
         self._id: Final = next(collector.attempt_ids)
         collector.captured.started_ids.append(self._id)
-        self._started: Final = collector.mark()
+        self._started: Final = collector.clock()
         waited_since = _waited_since(attempt, call)
         self._retry_delay: Final = self._started - waited_since if waited_since is not None else None
 
     @guarded(None)
     def end(self, attempt: core_attempt.Attempt) -> None:
-        ended = self._collector.mark()
+        ended = self._collector.clock()
         value = self._value(attempt, ended - self._started)
         self._collector.captured.ended_attempts.append(value)
         if self._call is not None:
@@ -147,10 +147,10 @@ class _AttemptCollector(AttemptRecorder):
 
 
 def _waited_since(attempt: core_attempt.Attempt, call: _CallCollector | None) -> float | None:
-    """Returns the time of the capture when the backoff before an attempt began; `None` without a backoff or a call.
+    """Returns the time by the collector's clock when the backoff before an attempt began.
 
-    That is the last end of a failed attempt of the call, or the last end of any attempt if the SDK retries because a
-    middleware rejected an answer. `None` too if no such attempt has ended.
+    It is the last end of a failed attempt of the call, or the last end of any attempt if the SDK retries because a
+    middleware rejected an answer. `None` if no such attempt has ended, and without a call or a known backoff.
     """
     retry = attempt.retry
     if call is None or retry is None or retry.delay is None:
