@@ -144,6 +144,18 @@ def test_a_compaction_is_billed_with_the_reply_and_an_advisor_by_its_own_model()
     )
 
 
+def test_of_the_iterations_of_a_first_event_only_what_is_billed_is_kept() -> None:
+    """An open stream keeps that until its end. What else a server sends there may take a hundred times its text."""
+    steps = [iteration("compaction"), iteration("compaction"), iteration("message", note="n"), *[[]] * 900]
+    event = {"message": {"usage": {**FULL, "iterations": steps}}}
+    assert report_of_start(json.dumps(event).encode()).beside == (Usage(202, 14, 2),)
+    more = {"iterations": [iteration("advisor_message", model="advisor")]}
+    told = {**FULL, "iterations": [iteration("compaction")]}
+    assert usage.of_stream(stream(told)) == (Usage(3_210 + 101, 50 + 7, 3_000 + 1, 200, 20),)
+    assert usage.of_stream(stream(told, more)) == (TOLD, Usage(101, 7, 1, 0, 0, "advisor"))
+    assert usage.of_stream(stream(told, {"iterations": []})) == (TOLD,)
+
+
 def test_the_last_word_of_a_stream_wins_field_by_field() -> None:
     """What `message_delta` says is cumulative, and may have the input once more, as it grew by the server's tools."""
     start = {"input_tokens": 10, "cache_read_input_tokens": 3_000, "output_tokens": 1}

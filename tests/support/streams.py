@@ -85,5 +85,6 @@ def refusal(model: str) -> bytes:
 
 def held(reader: Any) -> int:
     """The bytes of all byte strings that a reader of streams and its parts hold."""
-    parts = [getattr(reader, name) for cls in type(reader).__mro__ for name in getattr(cls, "__slots__", ())]
+    names = [name for cls in type(reader).__mro__ for name in getattr(cls, "__slots__", ())]
+    parts = reader if isinstance(reader, (tuple, list)) else [getattr(reader, name) for name in names]
     return sum(len(part) if isinstance(part, bytes) else held(part) for part in parts if part is not None)

@@ -10,6 +10,7 @@ whole number from 0 to `MAX_COUNT` is ignored.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -62,8 +63,8 @@ NONE: Final[tuple[Usage, ...]] = ()
 class Report(NamedTuple):
     """What one `usage` object of the API says: its counts, `None` for one that is missing or not valid.
 
-    `input_tokens` are those without cache reads and writes. `iterations` are the steps of which the usage is made up,
-    unchecked; `None` without a list of them.
+    `input_tokens` are those without cache reads and writes. `beside` is what the counts leave out, as `_beside` returns
+    it; `None` if the object has no list of `iterations`.
     """
 
     input_tokens: int | None
@@ -71,13 +72,13 @@ class Report(NamedTuple):
     cache_read_input_tokens: int | None
     cache_write_input_tokens: int | None
     thinking_tokens: int | None
-    iterations: list[Any] | None
+    beside: tuple[Usage, ...] | None
 
 
 def _report(usage: object) -> Report:
     fields = _fields(usage)
-    found = fields.get("iterations")
-    return Report._make((*_counts(fields), found if isinstance(found, list) else None))
+    iterations = fields.get("iterations")
+    return Report._make((*_counts(fields), _beside(iterations) if iterations is not None else None))
 
 
 def report_of_start(event: bytes) -> Report:
@@ -115,7 +116,8 @@ def of_reply(reply: object) -> tuple[Usage, ...]:
     if usage is None:
         return NONE
     fields = _fields(usage)
-    return _usages(_counts(fields), fields.get("iterations"))
+    iterations = fields.get("iterations")
+    return _usages(_counts(fields), _beside(iterations) if iterations else None)
 
 
 def of_ended(reading: Reading | None, response: Response | None) -> tuple[Usage, ...]:
@@ -142,11 +144,11 @@ def of_stream(end: StreamEnd) -> tuple[Usage, ...]:
     if end.stop_event is not None:
         metrics = _fields(member(json_object(end.stop_event), "amazon-bedrock-invocationMetrics"))
         reports.append(_report({name: metrics.get(key) for key, name in _BEDROCK_METRICS.items()}))
-    counts, iterations = _NO_COUNTS, None
+    counts, beside = _NO_COUNTS, None
     for *told, listed in reports:
         counts = [old if new is None else new for old, new in zip(counts, told, strict=True)]
-        iterations = iterations if listed is None else listed
-    return _usages(counts, iterations)
+        beside = beside if listed is None else listed
+    return _usages(counts, beside)
 
 
 def of_headers(response: ResponseFacts) -> tuple[Usage, ...]:
@@ -200,26 +202,35 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
-def _usages(counts: _Counts, iterations: object) -> tuple[Usage, ...]:
-    """Returns the usage of `counts` and the `iterations` of the API's `usage` object; empty if all counts are `None`.
+def _usages(counts: _Counts, beside: tuple[Usage, ...] | None) -> tuple[Usage, ...]:
+    """Returns the usage of `counts`, and after it one for each advisor's model; empty if all counts are `None`.
 
-    Else a count that is `None` is 0. Iterations that are no list are ignored.
+    Else a count that is `None` is 0. `beside` is what the counts leave out, as `_beside` returns it: tokens of
+    compactions are added to the first usage.
     """
     if counts == _NO_COUNTS:
         return NONE
     uncached, output, read, written, thinking = counts
     read, written = read or 0, written or 0
     usage = Usage((uncached or 0) + read + written, output or 0, read, written, thinking or 0)
-    return _with_iterations(usage, iterations) if iterations and isinstance(iterations, list) else (usage,)
+    if not beside:
+        return (usage,)
+    for more in beside:
+        if more.model is None:
+            usage = Usage._make((*map(operator.add, usage.counts, more.counts), None))
+    return (usage, *(more for more in beside if more.model is not None))
 
 
-def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
-    """Returns `usage` with the tokens of compactions added to it, and after it one `Usage` for each advisor's model.
+def _beside(iterations: object) -> tuple[Usage, ...] | None:
+    """Returns what is billed beside the counts of a usage, by its `iterations`; `None` if that is no list.
 
-    `usage` has no model. Other iterations are in it already, or are not billed, as those of a model that declined. An
-    advisor without a valid model is left out, and so is what follows the first `_MAX_ITERATIONS`.
+    That is one `Usage` for each advisor's model, and one without a model for all compactions. Other iterations are in
+    the counts already, or are not billed, as those of a model that declined. An advisor without a valid model is left
+    out, and so is what follows the first `_MAX_ITERATIONS`.
     """
-    found: dict[str | None, tuple[int, ...]] = {None: usage.counts}
+    if not isinstance(iterations, list):
+        return None
+    found: dict[str | None, tuple[int, ...]] = {}
     for fields in map(_fields, iterations[:_MAX_ITERATIONS]):
         kind, model = fields.get("type"), None
         if kind == "advisor_message":
@@ -229,8 +240,7 @@ def _with_iterations(usage: Usage, iterations: list[Any]) -> tuple[Usage, ...]:
         elif kind != "compaction":
             continue
         for more in _usages(_counts(fields), None):
-            before = found.get(model, Usage().counts)
-            found[model] = tuple(one + other for one, other in zip(before, more.counts, strict=True))
+            found[model] = tuple(map(operator.add, found.get(model, Usage().counts), more.counts))
     return tuple(Usage._make((*counts, model)) for model, counts in found.items())
 
 
