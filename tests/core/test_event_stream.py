@@ -238,6 +238,7 @@ def test_a_body_with_junk_before_its_events_is_an_event_stream() -> None:
     """The first event is lost to the SDK, and the others are not."""
     assert end_of([b"\0" + BEGIN, PING + DELTA]).is_event_stream is True
     assert end_of([b"\0" + BEGIN + DELTA]).is_event_stream is True
+    assert end_of([b"\0" + PING + BEGIN[:-1]]).is_event_stream is True
     assert end_of([b"\0", b"event"]).is_event_stream is False
 
 

@@ -162,14 +162,15 @@ class EventStreamReader(StreamReader[LongEvent]):
         """Returns whether the body begins as an event stream: with the name of an SSE field and a colon, or a comment.
 
         Blanks and a byte order mark before it are skipped. Also `True` if the first line is only the beginning of such
-        a name, and if a later line in `last` begins with `event:`. `None` for a body that is empty or all blanks.
+        a name, and if a later line in `last` or `rest` begins with `event:`. `None` for a body that is empty or all
+        blanks.
         """
         start = self._start or self.last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
             return None
         line = start.splitlines()[0]
         begins = line.startswith(_FIELDS) or any(field.startswith(line) for field in _FIELDS)
-        return begins or b"\nevent:" in self.last
+        return begins or b"\nevent:" in self.last + b"\n" + self.rest
 
 
 _UTF_8: Final = codecs.getincrementaldecoder("utf-8")
