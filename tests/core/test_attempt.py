@@ -23,6 +23,7 @@ from anthropic_otel._core.retrying import is_retryable
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, NetworkCause, Phase, RetryStop
 from anthropic_otel._core.target import target_of
+from anthropic_otel._core.usage import Usage
 from core.notes import FACTS, OVERLOADED, SSE, STOP, AttemptNotes, ManualClock, Notes, Owner
 
 RESPONSE = {b"request-id": b"req_1"}
@@ -804,6 +805,24 @@ def test_the_owner_is_told_of_the_end_after_the_recorder(clock: ManualClock, not
     attempt.end(End.READ)
     attempt.end(End.READ)
     assert notes.told == [("attempt_started", attempt), ("attempt_ended", attempt), ("owner", attempt)]
+
+
+def test_an_interrupt_while_an_end_is_recorded_leaves_no_tokens_out(clock: ManualClock, notes: Notes) -> None:
+    """A processor may export the span at once, which takes longer than all else: an interrupt mostly comes there."""
+
+    class Interrupted(AttemptNotes):
+        def end(self, attempt: Attempt) -> None:
+            super().end(attempt)
+            raise KeyboardInterrupt
+
+    ended: list[Attempt] = []
+    attempt = Attempt(FACTS, clock, Owner(ended.append), started=clock.now(), wall=clock.wall())
+    attempt.recorder = Interrupted(notes, attempt)
+    stream(attempt, b'event: message_start\ndata: {"message": {"usage": {"input_tokens": 3}}}\n\n', STOP)
+    with pytest.raises(KeyboardInterrupt):
+        attempt.end(End.READ)
+    assert notes.used == [(attempt, Usage(3))]
+    assert ended == [attempt]
 
 
 def test_the_owner_is_told_though_the_recorder_fails(clock: ManualClock, notes: Notes) -> None:

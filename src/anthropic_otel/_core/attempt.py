@@ -119,8 +119,8 @@ class Attempt(AttemptState):
         except IndexError:
             # Another thread was faster.
             return
-        # Guarded in place, as it runs at every call. Each `finally` is for an interrupt too: an end that is not
-        # recorded is missing in every count.
+        # Guarded in place, as it runs at every call. Each `finally` is for an interrupt too, as while the span of the
+        # attempt is exported: an end that is not recorded is missing in every count, and so are its tokens.
         try:
             try:
                 self._conclude(how, self.timeline.clock.now() if at is None else at)
@@ -128,9 +128,11 @@ class Attempt(AttemptState):
                 if self.ending is ending.NOT_ENDED:
                     self._take_ending(ending.UNKNOWN)
                 try:
-                    self.recorder.end(self)
-                    if self.is_message and (told := usage.of_ended(self.reading, self.response)):
-                        self.take_usage(told)
+                    try:
+                        self.recorder.end(self)
+                    finally:
+                        if self.is_message and (told := usage.of_ended(self.reading, self.response)):
+                            self.take_usage(told)
                 finally:
                     owner.attempt_ended(self)
         except Exception as error:
