@@ -83,9 +83,12 @@ class CallRecorder:
         return NO_ATTEMPT_RECORDER
 
     def method_finished(self, result: object, error: BaseException | None) -> None:
-        """Called once, when the SDK method has returned `result` or raised `error`, in the app's context.
+        """Called when the SDK method has returned `result` or raised `error`, in the app's context.
 
         The other one is `None`. The body that it returned may be unread. The recorder keeps neither object.
+
+        Called once. But if an interrupt strikes while the end is recorded, called again with that, and it may be after
+        `end`.
         """
 
     def end(self, call: Call) -> None:
