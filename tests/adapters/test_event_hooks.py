@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 
 import anthropic_otel
 from anthropic_otel._core import semconv
-from anthropic_otel.simulator import FAULTS, Endpoint, Simulator
+from anthropic_otel.simulator import FAULTS, Endpoint, Raw, Reply, Simulator
 from anthropic_otel.testing import capture
 from support import identities
 from support.apps import API_KEY, PROMPT, BareApp, SdkApp, quietly, request_of
@@ -354,6 +354,26 @@ def test_a_request_is_sent_again_by_its_client_that_was_instrumented_meanwhile(
     driver.close(http)
     assert [semconv.Phase.WAIT.attribute in (span.attributes or {}) for span in recorded.attempts] == [True] * 3
     assert seen.count("http11.send_request_headers.started") == 3 * own
+    identities.check_every_attempt_ended_once(recorded, 0)
+
+
+@_of(HTTPCORE_STACKS)
+def test_a_request_whose_redirect_broke_is_sent_again_by_the_app(
+    stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
+) -> None:
+    """It is no next hop of the attempt that has failed, and no transport has retried that."""
+    http = http_client(stack, event_hooks=recorded.event_hooks())
+    http.follow_redirects = True
+    request = http.build_request("GET", f"{sim.base_url}/v1/models", headers={"anthropic-version": "2023-06-01"})
+    sim.play(Raw(b"HTTP/1.1 302 Found\r\nlocation: /v1/models\r\ncontent-length: 9\r\n\r\ncut"), Reply(body=b"{}"))
+    with pytest.raises(stack.module.RemoteProtocolError):
+        driver(http.send(request))
+    assert driver(http.send(request)).status_code == 200
+    driver.close(http)
+    told = [dict(span.attributes or {}) for span in recorded.attempts]
+    assert [each.get(semconv.ERROR_TYPE) for each in told] == ["incomplete_body", None]
+    assert [each.get(semconv.RETRY_REASON) for each in told] == [None, None]
+    assert len({span.context.trace_id for span in recorded.attempts if span.context is not None}) == 2
     identities.check_every_attempt_ended_once(recorded, 0)
 
 

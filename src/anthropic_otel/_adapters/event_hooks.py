@@ -116,9 +116,10 @@ class HookedSend(Send):
     def begins_hop(self, request: Any) -> bool:
         """Begins the next hop of the attempt, by `request`, if the last response was a redirect that may be followed.
 
-        Returns whether it was. To be called in the request hook.
+        Returns whether it was; `False` once the attempt has ended. To be called in the request hook.
         """
-        if self._redirect is None:
+        # If the body of the redirect broke, the app itself sends the request once more.
+        if self._redirect is None or self.attempt.ended:
             return False
         self._redirect = None
         self.attempt.begin_hop()
