@@ -17,7 +17,7 @@ from support.driver import Driver
 from support.marks import BREAKS_CONNECTIONS
 from support.stacks import SDK_STACKS, Stack, each_of, http_client
 from support.telemetry import Telemetry
-from support.versions import HAS_SESSION_RUNNER
+from support.versions import HAS_MIDDLEWARE, HAS_SESSION_RUNNER
 
 pytestmark = [
     *BREAKS_CONNECTIONS,
@@ -127,6 +127,7 @@ def test_a_session_that_is_read_without_the_sdk_is_an_event_stream(
     assert (attempt.attributes or {})[semconv.ATTEMPT_OUTCOME] == "completed"
 
 
+@pytest.mark.skipif(not HAS_MIDDLEWARE, reason="this SDK has no middleware")
 def test_a_session_to_which_a_middleware_falls_back_is_an_event_stream(
     stack: Stack, sim: Simulator, recorded: Telemetry
 ) -> None:
