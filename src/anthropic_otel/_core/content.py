@@ -66,10 +66,13 @@ def expected_of(operation: str, method: str, stream: bool | None) -> Expected:
 
     The first of these that applies, by the last part of the operation's name:
 
-    - `ANYTHING` for the method `HEAD`, for a file, and for the operation `_OTHER`, which is none of the API's list;
-    - `JSON_LINES` for the results of a batch, `JSON_OR_NULL` for what may be nothing (`_OFFERED`);
-    - `JSON` without a stream, `JSON_OR_EVENT_STREAM` if `stream` is `None`;
-    - `EVENT_STREAM` for a stream if the name is in `_STREAMED`, else `ANYTHING`.
+    - `ANYTHING` for the method `HEAD`, for the download of a file, and for the operation `_OTHER`, which stands for all
+      that are not in the API's list;
+    - `JSON_LINES` for the results of a batch;
+    - `JSON_OR_NULL` for an operation that polls for work, as there may be none;
+    - if `stream` is `True`, `EVENT_STREAM` for a name in `_STREAMED`, else `ANYTHING`;
+    - if `stream` is `False`, `JSON`;
+    - if `stream` is `None`, `JSON_OR_EVENT_STREAM`.
     """
     last = operation.rpartition(".")[2]
     if operation == OTHER or method == "HEAD" or last in _FILES:
@@ -103,12 +106,16 @@ def content_of(headers: RawHeaders) -> Content:
 
 
 def is_object(content: Content, start: bytes | None, *, or_null: bool = False) -> bool:
-    """Returns whether a body may be a JSON object: its content type is not HTML, and its first character is `{`.
+    """Returns whether a body may be a JSON object, or `null` if `or_null` is set.
 
-    So may one that begins as `null`, if it may be that too (`or_null`). Blanks and a byte order mark before it are
-    skipped; UTF-16 and UTF-32 are decoded. `start` is the beginning of the body: `b""` for an empty one, which is no
-    JSON; `None` if it could not be seen, so that only HTML is not. A list, a number or a text is no answer to any
-    operation, though the SDK returns it as if it were one.
+    `start` is the beginning of the body. The first of these that applies:
+
+    - `False` if the content type is HTML;
+    - `True` if `start` is `None`, as the body could not be seen;
+    - `True` if the first character is `{`, or with `or_null` if it is `n`;
+    - else `False`, as for an empty body, a list, a number or a text.
+
+    Blanks and a byte order mark before the first character are skipped. UTF-16 and UTF-32 are decoded.
     """
     if content is Content.PAGE:
         return False

@@ -6,8 +6,8 @@ Where several words fit a failure, the first that applies in this list is the `e
    of a redirect mostly does not (`of_exception`);
 2. the cause of the exception that the send or the reading of the body raised;
 3. the API's type of an `error` event;
-4. `invalid_event`: the SDK could not decode an event of a stream before the end event. The body is one by its content
-   type or by its first bytes;
+4. `invalid_event`: the SDK could not decode an event of a stream before the end event. The body is a stream by its
+   content type or by its first bytes;
 5. `unexpected_content`: the body is no answer to the request, or the SDK could not parse it;
 6. `incomplete_stream`: a message's stream was read to its end and had no end event.
 
@@ -61,12 +61,12 @@ class Ending:
       `error_type`; `None` without one.
     - `exception_base`: what `base_name` of the module `cause` returns for that exception, if its cause decided the
       `error_type`; else `None`.
-    - `api_error`: of a stream that failed, the error in its `error` event, or one that the SDK does not tell the app of
-      (`StreamEnd.untold`); else `None`.
-    - `phase`: the phase that it failed in. `None` if it did not fail; else `None` stands for the last phase of its
-      timeline.
-    - `of_earlier_hop`: whether the attempt is to forget its status: what failed came after the response that had it, as
-      after a redirect that was followed.
+    - `api_error`: for a stream that failed, the error in its `error` event, or the one in `StreamEnd.untold`; else
+      `None`.
+    - `phase`: the phase that the attempt failed in, if the cause of an exception decided the `error_type`; else `None`.
+      A failed attempt without it failed in the last phase of its timeline.
+    - `of_earlier_hop`: whether the attempt must forget its status, because it failed after the response with that
+      status: for example after a redirect that was followed.
     """
 
     outcome: AttemptOutcome | None
@@ -98,9 +98,12 @@ _TUNNEL_REFUSED: Final = Ending(
 def of_end(attempt: Attempt, how: End) -> Ending:
     """Returns the ending of an attempt that no exception ended: `FAILED` if anything in the module's list applies.
 
-    If nothing does, it is `COMPLETED` if its body was read to the end or its end event came, else `ABANDONED`. Of
-    `LOST` only the status is looked at: else it is `FAILED` with `proxy_error` if a proxy refused its tunnel, and with
-    `_OTHER` if not. The attempt's reading, if it has one, must have been concluded before.
+    If nothing does, it is `COMPLETED` if the body was read to its end or the end event came, else `ABANDONED`.
+
+    For `End.LOST` only the first entry of the list applies, a status that is no 2xx. Without one it is `FAILED` all the
+    same: with `proxy_error` if a proxy refused the tunnel, else with `_OTHER`.
+
+    If the attempt has a reading, `Reading.conclude` must have been called before.
     """
     status, response = attempt.status, attempt.response
     if status is not None and not 200 <= status < 300:
@@ -120,16 +123,19 @@ def of_end(attempt: Attempt, how: End) -> Ending:
 def of_exception(attempt: Attempt, error: BaseException, failure: BaseException | None = None) -> Ending:
     """Returns the ending of an attempt whose send raised `error`, or whose body raised it while it was read.
 
-    `CANCELLED` if `error` is no `Exception`, as a cancellation or an interrupt. Else `FAILED`, with the status if that
-    is no 2xx, and with the cause otherwise. The cause decides in spite of such a status in these cases:
+    `CANCELLED` if `error` is no `Exception`, such as a cancellation or an interrupt. Else `FAILED`. The `error.type` is
+    the status of the attempt if it has one that is no 2xx. Else it is the cause. In these cases it is the cause in
+    spite of such a status:
 
-    - There were too many redirects, or the response broke that was to be followed by a request (`Broken.HOP`).
-    - What failed came after the response with the status, which is `of_earlier_hop` then: a redirect was followed
-      (`_was_followed`), credentials were being fetched, or a further request got no connection of a full pool.
+    - There were too many redirects.
+    - The send broke at a redirect or a demand for credentials, before the next request (`Broken.HOP`).
+    - A redirect had been followed (`_was_followed`), credentials were being fetched, or a further request of the send
+      got no connection from a full pool. The failure then came after the response with the status, and the ending has
+      `of_earlier_hop`.
 
-    The cause is that of `error` by `_cause`, where `failure` is the exception of the last failed trace event, `None`
-    without one. What else the attempt knows corrects it: by `_corrected`, and it is `app_exception` if an auth flow of
-    the app raised after a 2xx, unless the body of that could not be read.
+    The cause is what `_cause` returns for `error` and `failure`, as corrected by `_corrected`. `failure` is the
+    exception of the last failed trace event, `None` without one. If an auth flow of the app raised after it was given a
+    2xx, the cause is `app_exception` instead, unless the flow was reading the body of that 2xx.
     """
     if not isinstance(error, Exception):
         # The app stopped it: a cancellation, an interrupt, the exit of the interpreter.
@@ -171,11 +177,13 @@ def of_exception(attempt: Attempt, error: BaseException, failure: BaseException 
 
 
 def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None, phase: Phase | None) -> Cause:
-    """Returns the cause of `error`, or of an exception beneath it if that of `error` leaves open what happened.
+    """Returns the cause of `error`. If that leaves open what happened (`_says_nothing`), looks beneath `error`.
 
-    A wrapper around the transport may raise such an `error`. Then the first that says more (`_says_more`) decides:
-    `failure`, which is as in `of_exception`, then the exception that `error` has replaced (`cause_chain.replaced`).
-    `phase` is the one in which the attempt failed, `None` if it is not known.
+    A wrapper of the app around the transport may raise an `error` that says nothing. Two exceptions may be beneath it:
+    `failure`, as in `of_exception`, and then the one that `error` has replaced (`cause_chain.replaced`). The first of
+    them whose cause says more (`_says_more`) decides. If neither does, the cause of `error` is returned.
+
+    `phase` is the phase in which the attempt failed, `None` if it is not known. It is used for all three exceptions.
     """
     proxied, in_tunnel = attempt.request.proxy is not None, attempt.timeline.tunnelling is False
     classified = functools.partial(classify, phase=phase, through_proxy=proxied, in_tunnel=in_tunnel)
@@ -187,21 +195,27 @@ def _cause(attempt: Attempt, error: BaseException, failure: BaseException | None
 
 
 def _was_followed(attempt: Attempt, error: BaseException, cause: Cause) -> bool:
-    """Returns whether the attempt's status is of a redirect that was followed before `error` was raised.
+    """Returns whether the attempt's status is that of a redirect which was followed before `error` was raised.
 
-    Only to be called if the status is no 2xx, and no body was being read: the send returns a redirect whose body is.
-    `cause` is that of `error`. A status below 400 is taken for a redirect that was followed, unless `error` is an
-    exception for that status, as a hook may raise, or of unknown cause. `False` for others, and without a status.
+    To be called only if the status is no 2xx, and if no body was being read when `error` was raised: a redirect whose
+    body is read was not followed. `cause` is that of `error`.
+
+    Any status below 400 is taken for such a redirect, unless `cause` is unknown, or a hook has raised `error` for the
+    status itself (`_was_raised`). `False` for a status of 400 or more, and without a status.
     """
-    returned = cause.word is NetworkCause.OTHER or _was_raised(error, attempt.status)
-    return attempt.status is not None and attempt.status < 400 and not returned
+    status = attempt.status
+    if status is None or status >= 400:
+        return False
+    return cause.word is not NetworkCause.OTHER and not _was_raised(error, status)
 
 
 def _corrected(attempt: Attempt, cause: Cause) -> Cause:
-    """Returns `cause`, or another one if the attempt knows more of what happened.
+    """Returns `cause`, or a better one if the attempt knows more of what happened.
 
-    That is `protocol_error` if a redirect led to an address that cannot be used, the cause of an earlier failure to
-    send the request, and `client_closed` if the app had closed the client. Each replaces only the causes that fit it.
+    - After a redirect, `request_not_sent` becomes `protocol_error`: the redirect led to an address that cannot be used.
+    - A cause in `_ENDED` without an errno becomes `timeline.send_error`, if that is set: the request could not be sent
+      whole, and the connection broke for the same reason.
+    - A cause in `_GONE` becomes `client_closed`, if the app had closed the HTTP client.
     """
     if attempt.failed_send.redirected and cause.word is NetworkCause.REQUEST_NOT_SENT:
         # The server sent the address that cannot be used.
@@ -216,7 +230,7 @@ def _corrected(attempt: Attempt, cause: Cause) -> Cause:
     return cause
 
 
-def _was_raised(error: BaseException, status: int | None) -> bool:
+def _was_raised(error: BaseException, status: int) -> bool:
     """Returns whether `error`, or an exception in its chain of causes, is an `HTTPStatusError` for this `status`.
 
     An HTTP library's `raise_for_status` raises it.
@@ -226,10 +240,10 @@ def _was_raised(error: BaseException, status: int | None) -> bool:
 
 
 def _says_more(beneath: Cause, cause: Cause) -> bool:
-    """Returns whether `beneath` is to be recorded in place of `cause`, which leaves open what happened.
+    """Returns whether `beneath` is to be recorded in place of `cause`. To be called only if `cause` `_says_nothing`.
 
-    Not if `beneath` leaves it open too. A connection error that was made of an exception of the app's own code, as by a
-    test double, stays one.
+    `False` if `beneath` says nothing either. `False` too if `cause` is a connection error, and `beneath` an exception
+    of the app's own code: a test double may raise the one because of the other.
     """
     made = beneath.word is NetworkCause.APP_EXCEPTION and cause.word is NetworkCause.CONNECTION_ERROR
     return not (made or _says_nothing(beneath))

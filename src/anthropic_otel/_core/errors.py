@@ -60,10 +60,14 @@ def call_error_type(error: BaseException) -> str:
 
 @guarded(False)
 def asks_for_retry(error: BaseException) -> bool:
-    """Returns whether the SDK retries for `error`, which its method raised, if it has a retry left.
+    """Returns whether the SDK retries for `error`, if it has a retry left. An SDK method has raised `error`.
 
-    As in the SDK, the first of these that is `error`, or is in its chain of causes, decides: a `RetryableError` and an
-    `APIConnectionError` are retried, an `APIStatusError` as `should_retry` says. `False` without any. Never raises.
+    As in the SDK, `error` is looked at, and then its chain of causes. The first one of any of these classes decides:
+
+    - `RetryableError` and `APIConnectionError`: `True`.
+    - `APIStatusError`: what `should_retry` returns for its status and its header `x-should-retry`.
+
+    `False` if none is found. Never raises.
     """
     for each in chain(error):
         if is_a(each, "anthropic.RetryableError", "anthropic.APIConnectionError"):
@@ -91,9 +95,14 @@ def answer_of(error: BaseException) -> tuple[int, str | None] | None:
 def is_of_parsing(error: BaseException) -> bool:
     """Returns whether `error`, which the SDK method raised, says that a body that came whole could not be parsed.
 
-    That is what the HTTP library's `Response.json` raises if the body is not JSON. For JSON of another form it is the
-    `APIResponseValidationError` of a client that validates strictly, or the `AttributeError` that the SDK raises as it
-    makes of it a page of a list or a message with parsed output. Never raises.
+    `True` for these:
+
+    - A `ValueError` or `RecursionError` that came through the HTTP library's `Response.json`: the body is no JSON, no
+      UTF-8, or nested too deeply.
+    - An `APIResponseValidationError`: a client that validates strictly got JSON of another form.
+    - An `AttributeError` that the SDK raised when it made a reply of JSON of another form, as of a list.
+
+    Never raises.
     """
     if is_a(error, "anthropic.APIResponseValidationError"):
         return True
@@ -178,10 +187,8 @@ def body_error_type(attempt: Attempt) -> str:
     `attempt` is the failed attempt that the reply or body belongs to. The first of these that applies decides:
 
     - The attempt has a `cause`: the word of `_of_cause`.
-    - The SDK could not take an event (`invalid_event`): `api_error` if the body was read to its end, else
-      `client_error`.
-    - The body that should be a message's stream is none: the same, as the SDK takes one that it can read to its end for
-      a stream without its end event.
+    - The SDK could not take an event (`invalid_event`), or the body should be a message's stream and is no event
+      stream: `api_error` if the body was read to its end, else `client_error`.
     - An `error` event came: the word of `_of_error_event`.
     - Anything else, for which the SDK's span has no word: the attempt's own `error.type`, or `_OTHER` without one.
     """
@@ -208,10 +215,10 @@ def _of_cause(cause: NetworkCause, raised: str | None) -> str:
     as `httpx.ReadTimeout`; `None` if the app got none. The first of these that applies:
 
     - `connection_error` for a class named `ReadError` or `WriteError`;
-    - `client_error` for a class of neither the SDK nor an HTTP library;
-    - if the app's own code raised, and a class of these wraps that: `client_timeout_error` for a name that ends in
-      `Timeout`, else `connection_error`;
-    - the word that `_BY_CAUSE` has, else `connection_error`.
+    - `client_error` for a class that neither the SDK nor an HTTP library defines;
+    - if `cause` is `app_exception`, `client_timeout_error` for a class whose name ends in `Timeout`, else
+      `connection_error`: the app's own code has raised, and `raised` is the class that wraps its exception;
+    - the word that `_BY_CAUSE` has for `cause`, else `connection_error`.
     """
     if raised is not None and raised.endswith((".ReadError", ".WriteError")):
         return CONNECTION_ERROR

@@ -71,8 +71,13 @@ def json_object(data: bytes) -> dict[str, Any] | None:
 def api_error(data: bytes) -> ApiError:
     """Parses the JSON of an `error` event: `{"type": "error", "error": {"type": …, "details": {"error_code": …}}}`.
 
-    Never raises: what is missing or not valid is `_OTHER` as the type, and `None` as the code or the raw type. A type
-    that is not known is `_OTHER` too, but is the raw type, cut to `MAX_TOLD` characters as every raw type.
+    Never raises. In the `ApiError` that it returns:
+
+    - `type` is the type if it is documented (`API_ERROR_TYPES`); `_OTHER` if it is not, is missing, or is no string.
+    - `raw_type` is the type if it is a string, documented or not, cut to `MAX_TOLD` characters; else `None`.
+    - `code` is the code if it is 1 to 64 letters, digits and underscores; else `None`.
+
+    If `data` is no JSON object, the type and the code are missing.
     """
     return _error_of(json_object(data))
 
@@ -91,10 +96,12 @@ def _error_of(value: object) -> ApiError:
 def error_of_ends(start: bytes, end: bytes) -> ApiError:
     """Finds the error in a JSON object of which only the beginning and the end are known, as of a very long one.
 
-    Returns the first documented type and the first code, and no raw type; `_OTHER` and `None` for what is not found.
-    Type and code count only where `api_error` reads them, as a request that is quoted may have the same members: the
-    text up to, or from, a member that may be one of them is completed by brackets and parsed. Only `_MAX_TRIES` such
-    places are tried of each, the first ones of `start` and the last ones of `end`. Never raises.
+    Returns the first documented type, or `_OTHER`; the first code, or `None`; and no raw type. Never raises.
+
+    A type or code counts only where `api_error` would read it, as a request that is quoted may have members of the same
+    names. So wherever such a member may be, the text of `start` before it, or the text of `end` after it, is completed
+    by brackets and parsed with it. At most `_MAX_TRIES` members are tried in `start`, from its beginning, and as many
+    in `end`, the last ones.
     """
     start, end = (part.decode("utf-8", "replace").encode() for part in (start, end))
     begun = [start[: found.end()] + (b"}}}" if found[1] else b"}}") for found in islice(_BEGINS(start), _MAX_TRIES)]

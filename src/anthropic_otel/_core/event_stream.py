@@ -81,11 +81,13 @@ class EventStreamReader(StreamReader[LongEvent]):
         return break_in(_with_newlines(text), self._end.by_names, ended=ended) if len(text) <= MAX_LAST else None
 
     def _break_at_end(self) -> Break | None:
-        """Returns where the SDK raises for bytes behind the last event that are no UTF-8.
+        """Returns whether the SDK raises before or after the end event, as bytes after the last event are no UTF-8.
 
-        Such are those of a compressed body that does not say so, or is compressed in a way that the HTTP client does
-        not know. `None` if the bytes are UTF-8, or if an `error` event came before them. Of an event that is too long
-        to be kept only the last bytes are looked at, and the first few if the body begins with it.
+        `None` if those bytes are UTF-8, or if an `error` event came before them. They are no UTF-8 in a compressed body
+        whose headers do not say so, or whose compression the HTTP client does not know.
+
+        Of an event that is too long to be kept only the last bytes are looked at, and if the body begins with that
+        event, also the first few.
         """
         if self._end.error is not None:
             return None
@@ -103,9 +105,12 @@ class EventStreamReader(StreamReader[LongEvent]):
     def _may_skip(self, chunk: bytes) -> bool:
         """Returns whether a chunk is plainly made of whole events that decide nothing. `False` says nothing.
 
-        Only to be asked where an event begins. With LF line endings `True` if the chunk ends with a blank line, and has
-        no `message_`, no line that ends in `error` and no `"error"`; but not for the first chunk. With CRLF `True` for
-        a single delta. No chunk longer than `MAX_KEPT` is skipped, as its events may be long ones.
+        Only to be asked where an event begins. `False` for a chunk longer than `MAX_KEPT`, as its events may be too
+        long to be kept. For any other:
+
+        - If the chunk has a CR, returns whether it is a single delta.
+        - Else returns whether it is not the first chunk, ends with a blank line, and has none of these: `message_`, a
+          line that ends in `error`, `"error"`.
         """
         if CR in chunk:
             return _is_delta_with_crlf(chunk)
@@ -119,9 +124,10 @@ class EventStreamReader(StreamReader[LongEvent]):
         )
 
     def _without_cut(self, chunk: bytes) -> bytes:
-        """Returns `chunk` without a leading LF if the chunk before, of those that are not skipped, ended in CR.
+        """Returns `chunk` without its leading LF, if that is the rest of a CRLF that was cut between two chunks.
 
-        Remembers whether this one does.
+        It is, if the chunk before `chunk` ended in CR. Chunks that `feed` skips do not count. Remembers whether `chunk`
+        ends in CR.
         """
         if chunk and self._after_cr:
             self._after_cr = False
@@ -159,11 +165,13 @@ class EventStreamReader(StreamReader[LongEvent]):
         return self._end.dispatch(*fields_of(event))
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body begins as an event stream: with the name of an SSE field and a colon, or a comment.
+        """Returns whether the body is an event stream. `None` for a body that is empty or all blanks.
 
-        Blanks and a byte order mark before it are skipped. Also `True` if the first line is only the beginning of such
-        a name, and if a later line in `last` or `rest` begins with `event:`. `None` for a body that is empty or all
-        blanks.
+        One of these is enough, after any blanks and a byte order mark at the beginning of the body:
+
+        - The body begins with the name of an SSE field and a colon, or with a comment, which begins with a colon.
+        - The first line is such a name without its colon, or the beginning of one, such as `dat`.
+        - A later line in `last` or `rest` begins with `event:`.
         """
         start = self._start or self.last.lstrip(_BLANK)[:_LONGEST_FIELD]
         if not start:
@@ -185,7 +193,10 @@ def _with_newlines(text: bytes) -> bytes:
 
 
 def is_delta(chunk: bytes) -> bool:
-    """Returns whether a chunk is exactly one `content_block_delta` event of two lines, with LF line endings."""
+    """Returns whether a chunk is exactly one `content_block_delta` event, with LF line endings.
+
+    The event has one `event` line, one `data` line, and the blank line that ends it.
+    """
     # `Reading.watch` has it in place, which saves a call per chunk.
     if not (DELTA < chunk < AFTER_DELTA and chunk[-1] == NEWLINE == chunk[-2]):
         return False
@@ -193,9 +204,9 @@ def is_delta(chunk: bytes) -> bool:
 
 
 def _is_delta_with_crlf(chunk: bytes) -> bool:
-    """Returns whether a chunk is exactly one `content_block_delta` event of two lines, with CRLF line endings.
+    """Returns whether a chunk is an event as for `is_delta`, but with CRLF line endings.
 
-    `False` for one that is longer than `MAX_KEPT`.
+    `False` for a chunk longer than `MAX_KEPT`.
     """
     return (
         chunk.startswith(_DELTA_WITH_CRLF)
@@ -208,7 +219,8 @@ def _is_delta_with_crlf(chunk: bytes) -> bool:
 def _decides_nothing(text: bytes, end: int) -> bool:
     """Returns whether every line of `text[:end]` that names an event names one of a content block.
 
-    `text` begins with an event. `False` if that does not begin with such a line, or another event begins with its data.
+    `text` begins with an event. `False` too if its first line does not name an event of a content block, and if a later
+    event begins with a `data` line.
     """
     first = text.startswith(b"event: content_block_") and text.find(b"\n\ndata", 0, end) < 0
     return first and text.count(b"\nevent", 0, end) == text.count(b"\nevent: content_block_", 0, end)

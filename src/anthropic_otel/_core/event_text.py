@@ -12,8 +12,8 @@ from anthropic_otel._core.stream_end import Break, is_known, meaning_of
 def fields_of(event: bytes) -> tuple[bytes | None, bytes]:
     """Parses an event's lines. Returns its name and its data.
 
-    Of several names the last one counts. The name is `None` without one, and if it is empty. The data is the values of
-    the `data` lines, joined by newlines; empty without any.
+    The name is the value of the last `event` line; `None` without such a line, and if that value is empty. The data is
+    the values of the `data` lines, joined by newlines; empty without any.
     """
     name, data = None, []
     for line in event.split(b"\n"):

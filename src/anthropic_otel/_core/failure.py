@@ -27,12 +27,18 @@ class Failure:
     phase: Phase | None
 
     def has(self, *names: str) -> bool:
-        """Returns whether one of `errors` is an instance of one of the named classes, as for `is_a`."""
+        """Returns whether one of `errors` is an instance of a class in `names`, or of a subclass of one.
+
+        A name is `package.Class`, such as `httpx.ReadError`; see `cause_chain.is_a`.
+        """
         return any(is_a(error, *names) for error in self.errors)
 
     @property
     def answered(self) -> bool:
-        """Whether the request is known to have been sent whole: `phase` is `WAIT` or `RECEIVE`."""
+        """Whether the request is known to have been sent whole: `phase` is `WAIT` or `RECEIVE`.
+
+        An answer need not have come.
+        """
         return self.phase in (Phase.WAIT, Phase.RECEIVE)
 
     @property
@@ -58,10 +64,10 @@ class Failure:
 
     @property
     def own_phase(self) -> Phase | None:
-        """The phase that the classes of `errors` show, or else their tracebacks; `None` if none does. Ignores `phase`.
+        """The phase that the classes of `errors` show, or else their tracebacks; `None` if neither does.
 
-        It is never `WAIT` or `RECEIVE`, and with an exception of aiohttp among them not `POOL` either. A handshake that
-        aiohttp makes by itself is a part of its `CONNECT`; one that aiohttp_socks makes is `TLS`.
+        `phase` is ignored. The result is `POOL`, `CONNECT`, `TLS` or `SEND`: `errors` show no other phase. It is
+        `CONNECT` for a TLS handshake that aiohttp makes by itself, and `TLS` for one that aiohttp_socks makes.
         """
         if any(root(type(error)) == "aiohttp" for error in self.errors):
             if self.has("aiohttp.ClientConnectionResetError"):

@@ -65,7 +65,7 @@ def finalize(end: Callable[[], None], created_in: int) -> None:
 
 
 def drain() -> None:
-    """Calls the functions that `finalize` has queued. To be called where the caller holds no lock. Thread-safe."""
+    """Calls the functions that `finalize` has queued. The caller must not hold any lock. Thread-safe."""
     while deferred:
         try:
             end = deferred.popleft()

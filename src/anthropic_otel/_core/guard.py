@@ -85,8 +85,9 @@ def _log(where: str, error: Exception) -> None:
 def is_of_the_app(error: BaseException) -> bool:
     """Returns whether a signal handler raised `error`, as the soft time limit of a task does.
 
-    The traceback shows it: a signal handler has a positional argument that is a frame which it interrupted. A trace
-    function that raised has one too, and counts.
+    The traceback shows it, as Python passes the interrupted frame to a signal handler: a function in the traceback is
+    taken for a signal handler if one of its positional arguments is a frame before it in the traceback. This is also
+    true of a trace function that raised.
     """
     above: set[int] = set()
     for frame in stack(error):
@@ -97,7 +98,7 @@ def is_of_the_app(error: BaseException) -> bool:
 
 
 def _arguments(frame: FrameType) -> list[object]:
-    """Returns the positional arguments of the function that `frame` runs, as they are now."""
+    """Returns the positional arguments of the function that `frame` runs, those in `*args` too, as they are now."""
     code, values = frame.f_code, frame.f_locals
     found = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
     if code.co_flags & _HAS_REST:

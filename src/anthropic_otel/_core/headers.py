@@ -30,11 +30,12 @@ def by_name(raw: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 
 
 class ResponseFacts:
-    """The recorded headers of one response, whose `headers` are all of them. `None` is an absent header.
+    """The headers of one response that are recorded. It is made from `headers`, which are all of them.
 
-    What is undecoded is the header's own value: an open stream would keep the text beside it.
+    `None` stands for an absent header. Most values are the header's own `bytes`: while a stream is open, a decoded copy
+    would take memory.
 
-    - `request_id`: the `request-id` header, undecoded; `None` too if `identifier` does not record it.
+    - `request_id`: the `request-id` header as `bytes`; `None` too if `identifier` returns `None` for it.
     - `response_id`: the id that an edge or a platform gave the response, as `identifier` parses it: the first that is
       valid in the order of `_RESPONSE_IDS`. `None` if there is a `request_id`.
     - `organization_id`, `workspace_id`, `content_length`: the values of these headers as they came, not checked.
@@ -98,7 +99,7 @@ _MAX_TIMING: Final = 2_048
 
 
 def _joined(pairs: list[tuple[bytes, bytes]]) -> RawHeaders:
-    """Returns the headers by lowercase name, the values of a repeated name joined by commas, as the SDK reads them."""
+    """Returns the headers by lowercase name. The values of a repeated name are joined by `, `, as in the SDK."""
     found: dict[bytes, bytes] = {}
     for name, value in pairs:
         lower = name.lower()
@@ -119,7 +120,7 @@ def identifier(value: bytes | None) -> str | None:
 
 
 def retry_after(headers: RawHeaders, now: float) -> float | None:
-    """Returns the seconds that the server asks to wait before a retry, 366 days at most, or `None`.
+    """Returns the seconds that the server asks to wait before a retry, or `None`. More than 366 days count as 366 days.
 
     Like the SDK, takes `retry-after-ms` if it is a number, else `retry-after` as seconds, else `retry-after` as a date.
     `None` if none of them is valid. `None` too, and the next one is not tried, if the one taken is not above 0, or is a
@@ -169,10 +170,11 @@ _known_names: dict[tuple[bytes, ...], tuple[RateLimitNames, ...]] = {}
 
 
 def rate_limit_names(headers: RawHeaders) -> tuple[RateLimitNames, ...]:
-    """Returns one entry per kind of rate limit that the response has headers of, in their order; empty without any.
+    """Returns one entry per kind of rate limit in `headers`, in the order of the headers; empty without any.
 
-    The server chooses the kinds, and there may be as many as there are headers. A kind counts if it has a header other
-    than its reset, in a name of at most 64 bytes. The values of the headers are not looked at.
+    The server chooses the kinds, and there may be as many as there are headers. A kind counts if one of its headers is
+    a limit, a remaining or a utilization, and that header's name has at most 64 bytes. The values of the headers are
+    not looked at.
     """
     names = tuple(headers)
     found = _known_names.get(names)
@@ -225,7 +227,7 @@ def _number(value: bytes | None) -> float | None:
 
 
 def _duration(value: bytes | None) -> float | None:
-    """Parses the milliseconds that a server took. `None` for any value but a number above 0 and up to a day."""
+    """Parses and returns the milliseconds that a server took. `None` unless they are above 0 and at most a day."""
     milliseconds = _number(value)
     return milliseconds if milliseconds is not None and 0 < milliseconds <= _MAX_DURATION else None
 
@@ -233,8 +235,8 @@ def _duration(value: bytes | None) -> float | None:
 def count(value: bytes | None) -> int | None:
     """Parses a whole number of 1 to 18 digits, which fits an OpenTelemetry integer.
 
-    `None` for any other value, or `None`. If all values of a repeated header are the same, in 64 bytes together, it is
-    that number: a gateway may copy headers twice.
+    Returns `None` for any other value, and for an absent header, which is `None`. If all values of a repeated header
+    are the same, in 64 bytes together, it is that number: a gateway may copy headers twice.
     """
     if not value:
         return None

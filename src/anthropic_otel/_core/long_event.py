@@ -38,7 +38,10 @@ class LongEvent:
         return self._before.lstrip(_CONTINUATIONS)
 
     def dispatch(self, end: StreamEnd) -> Dispatched | None:
-        """Passes the event's `name` and `types` to `end`, once it is complete. Returns what `end` returns."""
+        """Passes the event's `name` and `types` to `end`, and returns what `end` returns.
+
+        To be called when the event is complete.
+        """
         return end.dispatch_long(self.name, self.types)
 
     def feed(self, text: bytes) -> int | None:

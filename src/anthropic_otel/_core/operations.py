@@ -46,7 +46,7 @@ def load() -> None:
 
 
 def operation_of(method: str, path: str) -> Operation:
-    """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if it has none.
+    """Returns the operation of a request by its HTTP method and its URL's path, `UNKNOWN` if no operation has these.
 
     The path of an operation may be the end of `path`, as behind a gateway. Then `{base_path}` stands in the template
     for what is before it, unless that is `/anthropic`, which is kept. Only the last 16 segments of `path` are looked

@@ -21,7 +21,10 @@ NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class AfterFailure(Enum):
-    """What followed a failed attempt. It is known when the next attempt starts, or the call or a lone send is over."""
+    """What followed a failed attempt.
+
+    It is known when the next attempt starts. If none does, it is known when the call is over, or a send without a call.
+    """
 
     RETRIED = "another attempt of the same call, or without a call of the same send, has started"
     CALL_FAILED = "no attempt followed, and the call failed with it or had ended before it, or there is no call"
@@ -47,10 +50,14 @@ class AttemptRecorder:
         return NO_HEADERS
 
     def send_finished(self, response_headers: RawHeaders | None) -> None:
-        """Called when the send has returned or raised, or the transport sends again; in the context of the start.
+        """Called when the attempt's send is over, in the context in which the attempt was started.
 
-        Event hooks call it right after the start with `None`, and may call it again, in any context. `response_headers`
-        are those of the response, `None` without one. The recorder may keep them.
+        The send is over if it has returned or raised, or if a transport sends again by itself: that begins another
+        attempt, and ends this one. `response_headers` are those of the response to this attempt, `None` without one.
+        The recorder may keep them.
+
+        Event hooks do not see the end of a send. They call it with `None` right after the start, and may call it again
+        with the headers, in any context.
         """
 
     def end(self, attempt: Attempt) -> None:
@@ -66,7 +73,8 @@ class AttemptRecorder:
     def failure_decided(self, attempt: Attempt, after: AfterFailure, waited: int | None) -> None:
         """Called once for each failed attempt, after `end`, when it is known what followed. In any thread.
 
-        `waited` is the backoff before the next attempt in nanoseconds, `None` if no attempt followed.
+        `waited` is the backoff before the next attempt in nanoseconds: 0 if that began before this one had ended, and
+        `None` if no attempt followed.
         """
 
 
@@ -85,10 +93,10 @@ class CallRecorder:
     def method_finished(self, result: object, error: BaseException | None) -> None:
         """Called when the SDK method has returned `result` or raised `error`, in the app's context.
 
-        The other one is `None`. The body that it returned may be unread. The recorder keeps neither object.
+        The other one is `None`. The body that the method returned may be unread. The recorder keeps neither object.
 
-        Called once. But if an interrupt strikes while the end is recorded, called again with that, and it may be after
-        `end`.
+        Called once. But if an interrupt, such as a `KeyboardInterrupt`, strikes while the end is recorded, it is called
+        again with the interrupt as `error`, which may be after `end`.
         """
 
     def end(self, call: Call) -> None:

@@ -25,10 +25,11 @@ class RequestFacts:
       hooks.
     - `emits_events`: whether the transport is known to report trace events, and they are read. `False` with event
       hooks, though they read such events.
-    - `retry_count`: which retry of the SDK the request is by the SDK's header, 0 for none. Only set in a call that has
-      a middleware: else `None`, and without that header.
-    - `trace_context`: the trace context headers that the SDK has put on a request that is sent where its call is not
-      current, as in a middleware's own thread; else empty or `None`.
+    - `retry_count`: the retry number in the SDK's header of the request: 0 for the SDK's first request of a call.
+      `None` if the request lacks that header, or is not of a call with a middleware.
+    - `trace_context`: the trace context headers that the SDK has put on the request. They are only read if the request
+      is sent in a thread or task where its call is not the current one, such as a middleware's own thread. Else it is
+      `None`; it may also be empty.
     """
 
     target: Target
@@ -55,8 +56,9 @@ class Retry:
     - `number`: how many attempts of its call came before it, 1 or more. Without a call it is the retry number in the
       SDK's header, plus how many attempts of the send a transport has sent by itself, up to this one.
     - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
-    - `reason`: the `error.type` of the failed attempt that it follows; `app_exception` if a middleware has rejected
-      that one's answer, or stopped it; `fallback` if it does not follow for a failure. `None` if not known.
+    - `reason`: the `error.type` of the failed attempt that it retries; `app_exception` if the SDK retries because a
+      middleware rejected an answer or stopped an attempt; `fallback` if it retries nothing, such as a request to
+      another model after an answer. `None` if not known.
     - `source`: what decided the backoff, `None` if there was none or it is not known.
     """
 

@@ -98,8 +98,8 @@ class Response(ResponseFacts):
     def body_reader(self, *, by_names: bool) -> StreamReader[Any] | StartOfBody | None:
         """Makes the reader that the chunks of the body are to be fed to; `None` if nothing in the body matters.
 
-        It reads an event stream, or keeps of another body what `judge` needs. `by_names` is whether the SDK decodes
-        only stream events whose names it knows, as up to 1.15.
+        It is a `StreamReader` for an event stream, else a `StartOfBody`, which keeps what `judge` needs.
+        `by_names` is whether the SDK decodes only stream events whose names it knows, as up to 1.15.
         """
         if not self.is_success:
             return StartAndEnd(_MAX_ERROR)
@@ -134,7 +134,8 @@ class Response(ResponseFacts):
           is known to be unexpected. An empty body is unexpected.
         - `last`: the body's last byte that is not blank, if it was read to its end; else empty. It may also be empty if
           `start` is the whole body.
-        - `has_content`: whether `CONTENT` is in the body; of lines of JSON, whether no line is known to be no JSON.
+        - `has_content`: whether the word `"content"`, which every message has, is in the body. For lines of JSON it is
+          whether all lines may be JSON.
         - `whole`: whether `start` or `last` has the body's end.
         """
         if self.is_success and self._expected in _JSON:
