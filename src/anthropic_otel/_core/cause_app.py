@@ -126,23 +126,23 @@ def is_of_argument(failure: Failure) -> bool:
     """Returns whether the innermost exception is taken for one of a wrong argument, such as a timeout of NaN.
 
     Every `TypeError`, `ValueError` or `OverflowError`, but none of a subclass, is taken for one if it was raised in a
-    library (`_is_known`), and the request is not known to have been sent whole (`failure.answered`).
+    library (`_is_known`), and the request is not known to have been sent whole (`failure.sent_whole`).
     """
     error = failure.errors[-1]
     is_plain = type(error) in (TypeError, ValueError, OverflowError)
-    return is_plain and not failure.answered and _is_known(raised_in(error)[0])
+    return is_plain and not failure.sent_whole and _is_known(raised_in(error)[0])
 
 
 def is_of_response(failure: Failure) -> bool:
     """Returns whether the innermost exception is taken for a response that a library could not read.
 
     An example is an HTTP/2 status that is no number. Every `ValueError`, of a subclass too, is taken for one if it was
-    raised in a library (`_is_known`), and the request is known to have been sent whole (`failure.answered`). Only a
+    raised in a library (`_is_known`), and the request is known to have been sent whole (`failure.sent_whole`). Only a
     `ValueError` of a function named `read` is not: such a function raises it for a timeout that is no number.
     """
     error = failure.errors[-1]
     package, function = raised_in(error)
-    return isinstance(error, ValueError) and failure.answered and _is_known(package) and function != "read"
+    return isinstance(error, ValueError) and failure.sent_whole and _is_known(package) and function != "read"
 
 
 def was_set_from_outside(failure: Failure) -> bool:

@@ -25,7 +25,7 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     - `REQUEST_NOT_SENT`: the URL, the method, a header or the body is not valid, or is one for the other kind of
       client, sync or async. A body that cannot be read twice is among them.
 
-    Once the request is known to have been sent whole (`failure.answered`), only a body that cannot be read twice is
+    Once the request is known to have been sent whole (`failure.sent_whole`), only a body that cannot be read twice is
     `REQUEST_NOT_SENT`. An exception of a class in `_INVALID` is `PROTOCOL_ERROR` then, as the server sent what is
     invalid in a redirect. For anything else that is not valid, `None` is returned then.
     """
@@ -41,10 +41,10 @@ def of_client(error: BaseException, failure: Failure) -> NetworkCause | None:
     if by_python or by_aiohttp:
         return NetworkCause.CLIENT_CLOSED
     if is_a(error, *_INVALID):
-        return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
+        return NetworkCause.PROTOCOL_ERROR if failure.sent_whole else NetworkCause.REQUEST_NOT_SENT
     of_other_kind = isinstance(error, RuntimeError) and message.startswith("Attempted to send an ")
     invalid = of_other_kind or _is_invalid_header(error, message)
-    return NetworkCause.REQUEST_NOT_SENT if invalid and not failure.answered else None
+    return NetworkCause.REQUEST_NOT_SENT if invalid and not failure.sent_whole else None
 
 
 def _is_of_proactor(error: BaseException, message: str) -> bool:

@@ -31,7 +31,7 @@ def of_errno(error: BaseException, failure: Failure) -> NetworkCause | None:
     """Returns the cause that the errno of `error` stands for; for a timeout or a local file the phase decides.
 
     `None` if `error` has no name (`_name`) or `is_resolver_error`, or if its errno has no cause of its own, such as
-    `EMFILE`. `None` too for the errno of a local file once the request was sent (`failure.answered`).
+    `EMFILE`. `None` too for the errno of a local file once the request was sent (`failure.sent_whole`).
     """
     name = _name(error)
     if name is None or is_resolver_error(error):
@@ -76,14 +76,14 @@ _LOCAL_FILE: Final = frozenset({"ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR"
 
 
 def _of_local_file(name: str, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of the error `name`, one in `_LOCAL_FILE`, by the phase; `None` if `failure.answered`.
+    """Returns the cause of the error `name`, one in `_LOCAL_FILE`, by the phase; `None` if `failure.sent_whole`.
 
     The phase is `failure.network_phase`. `EACCES` and `EPERM` are `NETWORK_UNREACHABLE` in `CONNECT` and every later
     phase. The other errors are `CONNECTION_REFUSED` in `CONNECT` itself. All else is `REQUEST_NOT_SENT`, also in an
     unknown phase.
     """
     phase = failure.network_phase
-    if failure.answered:
+    if failure.sent_whole:
         return None
     if phase not in (None, Phase.POOL) and name in ("EACCES", "EPERM"):
         # A firewall, a sandbox or a route of this machine forbids the connection; the address has not refused it.

@@ -204,10 +204,10 @@ def of_httpx(error: BaseException, failure: Failure) -> NetworkCause | None:
     if is_a(error, "httpx.RemoteProtocolError"):
         return _of_protocol_message(text_of(error), failure)
     if is_a(error, "httpx.LocalProtocolError"):
-        return NetworkCause.PROTOCOL_ERROR if failure.answered else NetworkCause.REQUEST_NOT_SENT
+        return NetworkCause.PROTOCOL_ERROR if failure.sent_whole else NetworkCause.REQUEST_NOT_SENT
     if is_a(error, "httpx.NetworkError"):
         return _of_broken_connection(error, failure)
-    if is_a(error, "httpx.ConnectionNotAvailable") and (failure.phase is Phase.SEND or failure.answered):
+    if is_a(error, "httpx.ConnectionNotAvailable") and (failure.phase is Phase.SEND or failure.sent_whole):
         # Another request on the HTTP/2 connection has read a GOAWAY that turns this one away.
         return server_gone(failure)
     return by_class(error, _HTTPX_TYPES)

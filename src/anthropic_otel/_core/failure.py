@@ -34,7 +34,7 @@ class Failure:
         return any(is_a(error, *names) for error in self.errors)
 
     @property
-    def answered(self) -> bool:
+    def sent_whole(self) -> bool:
         """Whether the request is known to have been sent whole: `phase` is `WAIT` or `RECEIVE`.
 
         An answer need not have come.
