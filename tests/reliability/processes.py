@@ -15,6 +15,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import util
 from typing import Any
 
 import anthropic
@@ -29,6 +31,7 @@ import anthropic_otel
 
 SPANS = InMemorySpanExporter()
 READER = InMemoryMetricReader()
+EXECUTOR = ThreadPoolExecutor(1)
 REQUEST: dict[str, Any] = {
     "model": "claude-opus-4-8",
     "max_tokens": 64,
@@ -207,6 +210,25 @@ def exporting_child(base_url: str) -> None:
     os.write(1, b'{"role": "child"}\n')
 
 
+def exporting_later(base_url: str) -> None:
+    """A child whose function ends before its threads do: one calls only after that, one waits for Python to end it."""
+    anthropic_otel.instrument(export="otlp")
+    EXECUTOR.submit(int)
+    ended = threading.Event()
+    util.Finalize(None, ended.set, exitpriority=-1_000)
+
+    def late() -> None:
+        ended.wait()
+        exporting_child(base_url)
+
+    threading.Thread(target=late).start()
+
+
+def exporting_threads(base_url: str) -> None:
+    """Children whose threads multiprocessing waits for after its own functions for the end."""
+    run_children("fork", exporting_later, base_url)
+
+
 def exporting_fork(base_url: str) -> None:
     """Children that exit without the functions of `atexit`."""
     run_children("fork", exporting_child, base_url)
@@ -226,7 +248,7 @@ MODES = {
     each.__name__: each
     for each in (
         *(prefork, pool, spawn, fork_under_load, fork_for_own_metrics, fork_with_a_stream_open, exit_in_flight),
-        *(script, exporting_fork, exporting_forkserver, exporting_spawn),
+        *(script, exporting_fork, exporting_forkserver, exporting_spawn, exporting_threads),
     )
 }
 

@@ -92,13 +92,15 @@ def test_a_short_script_is_flushed_at_its_exit(sim: Simulator) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_a_child_of_multiprocessing_is_flushed_at_its_end(method: str, sim: Simulator) -> None:
-    """Two children that export for themselves: both signals of each have arrived, and once."""
+@pytest.mark.parametrize("kind", ["fork", "forkserver", "spawn", "threads"])
+def test_a_child_of_multiprocessing_is_flushed_at_its_end(kind: str, sim: Simulator) -> None:
+    """Two children that export for themselves, also by a thread that outlives their function: both signals of each have
+    arrived, and once.
+    """
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     sink = Sink()
     try:
-        run(f"exporting_{method}", sim, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
+        run(f"exporting_{kind}", sim, OTEL_EXPORTER_OTLP_ENDPOINT=sink.url)
         assert sink.bodies.get("/v1/traces", b"").count(b"POST /v1/messages") == 2
         assert sink.bodies.get("/v1/metrics", b"").count(b"anthropic.client.attempt.duration") == 2
     finally:

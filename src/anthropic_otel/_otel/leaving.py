@@ -9,7 +9,7 @@ starts the time anew, up to `MAX_WAIT` in all. One line says that something was 
 named an error. The exporter's own lines, one for each retry, are dropped.
 
 A child of multiprocessing that was forked exits without the functions of `atexit`. What was registered in such a child
-is flushed by multiprocessing's own finalizers, unless the child is killed.
+is flushed by multiprocessing's own finalizers, once the app's threads have ended, unless the child is killed.
 """
 
 from __future__ import annotations
@@ -188,7 +188,35 @@ def _register_in_child() -> None:
     process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
     if process is not None and util is not None and process.parent_process() is not None:
         # After the finalizers of queues and pools, which may still wait for work.
-        util.Finalize(None, _leave, exitpriority=-100)
+        util.Finalize(None, _leave_after_threads, exitpriority=-100)
+
+
+@guarded(None)
+def _leave_after_threads() -> None:
+    """Calls `_leave` once no thread of the app is left that keeps the process alive: now, or in a thread that waits.
+
+    multiprocessing's finalizers run before Python waits for such threads, and the functions of `atexit` after it.
+    """
+    if not _others():
+        _leave()
+        return
+    # Not here: Python tells the threads of an executor to end only after the finalizers.
+    threading.Thread(target=_wait_and_leave, name="anthropic-otel-exit", daemon=False).start()
+
+
+@guarded(None)
+def _wait_and_leave() -> None:
+    while others := _others():
+        for each in others:
+            each.join()
+    _leave()
+
+
+def _others() -> list[threading.Thread]:
+    """Returns the threads for which the exit of the process waits, without the main thread and the current one."""
+    known = (threading.main_thread(), threading.current_thread())
+    # One that is about to start is not alive yet, and cannot be waited for. The thread that starts it is.
+    return [each for each in threading.enumerate() if each.is_alive() and not each.daemon and each not in known]
 
 
 @guarded(None)
