@@ -23,7 +23,7 @@ from anthropic_otel._core.request import RequestFacts
 from anthropic_otel._core.runtime import Runtime
 from anthropic_otel._core.semconv import AttemptOutcome, CallOutcome, NetworkCause, RetrySource, RetryStop
 from anthropic_otel._core.target import target_of
-from core.notes import FACTS, OVERLOADED, SSE, STOP, ManualClock, Notes
+from core.notes import FACTS, OVERLOADED, SSE, STOP, AttemptNotes, CallNotes, ManualClock, Notes
 from support.waiting import collect_garbage
 
 ANSWER = b'{"content": []}'
@@ -936,6 +936,22 @@ def test_a_body_that_comes_after_the_method_ends_its_attempt_at_once(call: Call,
     call.received_whole(late)
     assert late.outcome is AttemptOutcome.COMPLETED
     assert ended(call)
+
+
+@pytest.mark.parametrize(("recorder", "method"), [(CallNotes, "method_finished"), (AttemptNotes, "used")])
+def test_a_call_that_is_interrupted_as_it_returns_is_cancelled(
+    recorder: type, method: str, call: Call, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app gets the interrupt in place of the reply, though that has come."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recorder, method, interrupted)
+    answered(call, clock, 200)
+    with pytest.raises(KeyboardInterrupt):
+        call.method_returned({"usage": {"input_tokens": 1}}, None)
+    assert call.ending.outcome is CallOutcome.CANCELLED
 
 
 def test_an_interrupt_while_a_body_is_parsed_fails_no_attempt(call: Call, clock: ManualClock) -> None:

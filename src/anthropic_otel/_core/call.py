@@ -209,7 +209,7 @@ class Call:
         `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory. Unless
         `counted`, the usage in a result in memory is counted for the attempt that completed last, if that attempt asked
         for a message. Attempts that wait for the SDK to parse their body end as read. The call ends now if no body is
-        open.
+        open: as cancelled if something interrupts it before.
         """
         self._returned = body
         # Guarded in place, as it runs at every call.
@@ -218,6 +218,9 @@ class Call:
                 answering = self.attempts.completed
                 if body is None and answering is not None and answering.is_message and not counted:
                     answering.take_usage(of_reply(result))
+            except BaseException as error:
+                self._note_interrupt(error)
+                raise
             finally:
                 self._method_finished(result, None)
         except Exception as error:
@@ -248,9 +251,17 @@ class Call:
             if self._unparsed:
                 # Received in another thread meanwhile.
                 self.parsed()
+        except BaseException as interrupt:
+            self._note_interrupt(interrupt)
+            raise
         finally:
             if len(self._open) == 1:
                 self._end()
+
+    def _note_interrupt(self, error: BaseException) -> None:
+        """Records that the method is about to raise `error` in place of its result, unless that is an `Exception`."""
+        if self._raised is None and not isinstance(error, Exception):
+            self._raised = Raised(is_failure=False)
 
     def _end(self) -> None:
         try:
