@@ -9,6 +9,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from unittest import mock
 
 import anthropic
 import pytest
@@ -332,3 +333,13 @@ def test_the_sdks_version_says_how_long_a_retry_after_may_be(version: str, longe
     """An SDK up to 1.5 obeys a `retry-after` of 60 s at most. A newer one obeys any, and so an unknown one counts."""
     with anthropic.Anthropic(api_key=API_KEY) as client:
         assert Invocations(version).of(client, object(), False).max_retry_after == longest
+
+
+def test_a_method_that_the_app_takes_off_its_client_again_counts_no_more() -> None:
+    """Also if the client has as many attributes as before, as it gets one at the first use of each resource."""
+    invocations = Invocations("2.0.0")
+    with anthropic.Anthropic(api_key=API_KEY) as client:
+        with mock.patch.object(client, "_should_retry", return_value=False):
+            assert invocations.of(client, object(), False).own_retry_rule
+        vars(client)["another"] = object()
+        assert not invocations.of(client, object(), False).own_retry_rule

@@ -1,8 +1,8 @@
 """Makes the `Invocation` of a call from the SDK's client and its request options.
 
 Rule: what is the same for nearly all calls of a client (`_ClientFacts`) is read at its first call. It is read again
-only if the client has more or fewer attributes than then, as when an app puts a method of its own on it, or if its base
-URL has become another object, as an app may set one.
+only if the client has more or fewer attributes than then, as when an app puts a method of its own on it, if such a
+method is gone, or if its base URL has become another object, as an app may set one.
 
 What is private in the SDK is read through `getattr`, with a default for an SDK without it.
 """
@@ -38,18 +38,19 @@ class _ClientFacts:
     called with `ref` when the client is gone.
 
     - `ref`: a weak reference to the client. `base_url`: its base URL.
-    - `attributes`: how many attributes the client itself has.
+    - `attributes`: how many attributes the client itself has. `replaced`: those of them that replace the SDK's methods.
     - `tracing`: how the SDK traces its calls. `runs_session`: whether the runner of an agent's session has made it.
     - `of_client`: `of_version` with what is known of the client. The invocations of its calls are made of it.
     - `cache`: the invocations that were made for its calls, by `_Key`.
     """
 
-    __slots__ = ("attributes", "base_url", "cache", "of_client", "ref", "runs_session", "tracing")
+    __slots__ = ("attributes", "base_url", "cache", "of_client", "ref", "replaced", "runs_session", "tracing")
 
     def __init__(self, client: Any, of_version: Invocation, forget: Callable[[Any], None]) -> None:
         self.ref = weakref.ref(client, forget)
         self.base_url = getattr(client, "base_url", None)
         self.attributes = len(client.__dict__)
+        self.replaced = {name for name in (*_RETRY_RULES, *_BACKOFFS, *_REQUESTS) if name in client.__dict__}
         self.tracing = _tracing_of(client)
         self.runs_session = _runs_session(client)
         # A client of Google Cloud may learn its project, and so its URL, by its first call. Its host is empty before.
@@ -103,6 +104,8 @@ class Invocations:
             or facts.ref() is not client
             or facts.base_url is not getattr(client, "base_url", None)
             or facts.attributes != len(client.__dict__)
+            # The client may have as many attributes as before: it gets one at the first use of each resource.
+            or (facts.replaced and not facts.replaced <= client.__dict__.keys())
         ):
             facts = self._client_facts(client)
         # Not by attribute, for which pydantic's classes take five times as long.
