@@ -74,8 +74,10 @@ def _proxies_of(transport: Any, depth: int) -> set[str | None]:
     if pool is not None:
         return {_proxy_of(pool)}
     # The aiohttp transport has a `proxy` of httpx, and once it has sent a session of aiohttp, and that a connector.
-    connector = _kept(_kept(transport, "client"), "_connector")
-    address = _address(getattr(proxy, "url", None)) or _socks_address(connector)
+    session = kept.get("client")
+    address = _address(getattr(proxy, "url", None)) if proxy is not None else None
+    if address is None and session is not None:
+        address = _socks_address(getattr(session, "__dict__", {}).get("_connector"))
     if proxy is not None or address is not None or depth == 0:
         return {address}
     found: set[str | None] = set()
@@ -85,11 +87,6 @@ def _proxies_of(transport: Any, depth: int) -> set[str | None]:
             if _is_transport(cls):
                 found |= _proxies_of(inner, depth - 1)
     return found
-
-
-def _kept(owner: Any, name: str) -> Any:
-    """Returns what `owner` has in its `__dict__` as `name`, `None` without one. Calls nothing of its class."""
-    return getattr(owner, "__dict__", {}).get(name)
 
 
 @functools.lru_cache(maxsize=64)
@@ -112,8 +109,10 @@ def _socks_address(kept_by: Any) -> str | None:
 
     A connector that goes through several proxies in turn has none.
     """
-    host = _kept(kept_by, "_proxy_host")
-    return _joined(host, _kept(kept_by, "_proxy_port")) if isinstance(host, str) else None
+    # Not by attribute, so that no code of its class runs.
+    kept = getattr(kept_by, "__dict__", {})
+    host = kept.get("_proxy_host")
+    return _joined(host, kept.get("_proxy_port")) if isinstance(host, str) else None
 
 
 def _address(url: Any) -> str | None:
