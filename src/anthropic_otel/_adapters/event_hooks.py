@@ -232,7 +232,7 @@ def _listen(
 def _forget_last_attempt(request: Any) -> Any:
     """Removes the extensions that the hooks added to a request for an earlier attempt, and restores the app's `trace`.
 
-    Returns the `trace` function that the request has then, `None` if it has none.
+    Returns the `trace` function that the request has then: the app's, or that of a patched `send`; `None` for neither.
     """
     extensions = request.extensions
     trace = extensions.get("trace")

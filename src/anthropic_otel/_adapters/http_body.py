@@ -1,4 +1,4 @@
-"""Wraps the body of a response, so that its attempt ends with it: read to its end, failed, closed or dropped.
+"""Wraps the body of a response, so that its attempt ends when the body is read, fails, is closed or is dropped.
 
 Rule: the wrapper passes on every chunk and every exception as it is, reads nothing by itself, and keeps nothing of the
 app's alive but the body that it wraps. It is a byte stream of the same kind, of the same library, as that body.

@@ -231,10 +231,10 @@ class Call:
         """Records that the SDK method has raised `error`. To be called in the app's context, once.
 
         It may also be called after a `method_returned` that was interrupted. `is_sent_again` is whether the SDK itself
-        makes another call in place of this one. Attempts that wait for the SDK to parse their body end: by
-        `End.UNPARSED` if `error` says that a body could not be parsed (`is_of_parsing`), else by `End.READ`. The call
-        ends now if no body is open: as cancelled if `error` is no `Exception`, else as recovered if it `is_sent_again`,
-        else as failed or exhausted.
+        makes another call in place of this one. The attempt that waits for the SDK to parse its body ends: by
+        `End.UNPARSED` if `error` says that a body could not be parsed (`is_of_parsing`), else by `End.READ`. If several
+        wait, all end by `End.READ`. The call ends now if no body is open: as cancelled if `error` is no `Exception`,
+        else as recovered if it `is_sent_again`, else as failed or exhausted.
         """
         raised = self._raised = Raised(is_failure=isinstance(error, Exception), is_sent_again=is_sent_again)
         try:

@@ -14,7 +14,7 @@ from anthropic_otel._core import semconv
 
 
 class Instrument(str, Enum):
-    """The kinds of OpenTelemetry instrument in use."""
+    """The kinds of OpenTelemetry instrument in use. Counters and gauges are observable ones only."""
 
     OBSERVABLE_COUNTER = "observable_counter"
     HISTOGRAM = "histogram"

@@ -1,6 +1,7 @@
 """Reads what httpcore passes on with its trace events: a response's headers, and the network stream of a connection.
 
-Rule: a value of another form than expected counts as not known. Whatever a transport passes on, nothing is raised here.
+Rule: a value of another form than expected counts as not known. Whatever a transport passes on, nothing is raised here,
+but by `version_of`, which takes nothing but bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def peer_of(stream: Any) -> tuple[str, int] | None:
 def version_of(version: bytes) -> str | None:
     """Returns the HTTP version as `network.protocol.version` has it: `1.1` for `b"HTTP/1.1"`, `None` for an empty one.
 
-    Any other text is returned as it is, without a leading `HTTP/`.
+    Any other text is returned without a leading `HTTP/`. Raises an error for what is no bytes.
     """
     # Shared strings: a new one would take 52 bytes in each open stream.
     return _VERSIONS.get(version) or version.decode("ascii", "replace").removeprefix("HTTP/") or None

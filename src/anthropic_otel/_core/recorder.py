@@ -104,7 +104,10 @@ class CallRecorder:
 
 
 class Recorder(Protocol):
-    """The interface of what makes the recorders for the calls and attempts of one instrumentation. No method raises."""
+    """Makes the recorders of calls, and those of attempts without a call. No method raises.
+
+    The recorder of a call makes those of its attempts. An instrumentation may have several, behind a `Tee`.
+    """
 
     def enabled(self, sdk_tracer_provider: object = None) -> bool:
         """Returns whether to record the call or attempt that is about to start. Called in the app's context.

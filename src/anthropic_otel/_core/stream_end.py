@@ -120,7 +120,7 @@ class StreamEnd:
     def dispatch(self, name: bytes | None, data: bytes) -> Dispatched | None:
         """Takes a dispatched event: its SSE name or the type of an event of AWS, `None` without one, and its JSON.
 
-        Returns `STOP` or `ERROR` if the event is one that decides how the stream ends, else `None`.
+        Records an end event by `stop` and an error by `fail`, and returns what these do; `None` for any other event.
         """
         if name == ERROR:
             return self.fail(api_error(data))
@@ -140,8 +140,8 @@ class StreamEnd:
     def dispatch_long(self, name: bytes | None, types: JsonTypes) -> Dispatched | None:
         """Takes a dispatched event whose JSON was too long to keep: its name, and the types found in its JSON.
 
-        Sets `long`, and keeps nothing for the usage. Returns `STOP` or `ERROR` if the event is one that decides how the
-        stream ends, by its name and these types, else `None`.
+        Sets `long`, and keeps nothing for the usage. By its name and these types, records an end event by `stop` and an
+        error by `fail`, and returns what these do; `None` for any other event.
         """
         self.long = True
         if name == ERROR:

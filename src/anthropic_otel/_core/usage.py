@@ -4,8 +4,8 @@ The API's `input_tokens` leaves out cache reads and writes. Here, as in the conv
 they are counted separately too. The API's usage also leaves out the tokens of a compaction, and those of an advisor,
 which is another model. Both are billed, so both are added.
 
-Rule: only fields of a usage are read, by name. Whatever a server sends, no function here raises. A count that is no
-whole number from 0 to `MAX_COUNT` is ignored.
+Rule: only fields of a usage are read, by name. Whatever a server sends, no function here raises. A count is ignored
+unless it is a whole number from 0 to `MAX_COUNT`, such as 7 or 7.0.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def compared(told: tuple[Usage, ...], usages: tuple[Usage, ...]) -> tuple[tuple[
 def of_reply(reply: object) -> tuple[Usage, ...]:
     """Returns the usage of a reply that the SDK has parsed into an object or a dictionary, one per model.
 
-    Empty if the reply has no usage, or no valid count in it.
+    Empty if the reply has no usage, or if none of the usage's own counts is valid: an advisor's alone do not count.
     """
     usage = reply.get("usage") if isinstance(reply, dict) else getattr(reply, "usage", None)
     if usage is None:

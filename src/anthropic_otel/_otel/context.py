@@ -132,8 +132,8 @@ class InTrace:
 
     - `parent`: the app's context in which it began; for an attempt of a call, that in which the call began. An attempt
       without a call may have a copy of it with the SDK's span. Empty once an attempt has completed.
-    - `span`: its span; for an attempt without one, that of its call. `None` if there is neither, and once an attempt
-      has completed.
+    - `span`: its span, which of a call may be the SDK's or another instrumentation's; for an attempt without one, that
+      of its call. `None` if there is neither, and once an attempt has completed.
     - `span_context`: the ids of `span`, kept also once that is `None`; `None` if there was none.
 
     The context with the span is made when it is needed and not kept: an open stream would hold two of them.

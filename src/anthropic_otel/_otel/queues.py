@@ -38,7 +38,7 @@ class Queue(deque[Entry]):
     def process(self, patience: float = 0.0) -> None:
         """Calls `take`. If another thread is in it, waits up to `patience` seconds; if it still is, does nothing.
 
-        Raises what `take` raises. A fork waits meanwhile; see `forks`.
+        Raises what `take` raises. A fork waits meanwhile, up to 0.1 s; see `forks`.
         """
         interrupted = len(self) >= self._lost and self._thread not in measuring
         if interrupted or self._created_in != fork_generation():
