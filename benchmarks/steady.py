@@ -1,4 +1,4 @@
-"""What a create takes where nothing is ever taken off: `python -m benchmarks.steady`. Takes four minutes.
+"""What a create takes where nothing is ever taken off: `python -m benchmarks.steady`. Takes twenty minutes.
 
 Rule: each process has one thing installed all its life, as in an app, and calls until it is warm before any call
 counts. `make bench` takes the library off between two measurements instead: that compares within one process, but
