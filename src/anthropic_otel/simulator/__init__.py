@@ -62,12 +62,12 @@ from anthropic_otel.simulator.actions import (
     Redirect,
     Reply,
 )
-from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.catalogue import FAULTS, fault
 from anthropic_otel.simulator.endpoints import Endpoint
 from anthropic_otel.simulator.exchange import Served
 from anthropic_otel.simulator.faults import Fault, Needs, Where
 from anthropic_otel.simulator.limits import Limits
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.simulator import Simulator
 
 __all__ = [

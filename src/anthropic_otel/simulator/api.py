@@ -24,32 +24,9 @@ from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.message_threads import Threads
 from anthropic_otel.simulator.paging import page
 from anthropic_otel.simulator.platforms import Platform, Route, path_of, route_of
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.timestamps import written
 from anthropic_otel.simulator.wire import AwsEventStream, Json, ServerSentEvents, Wire
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request as the server received it.
-
-    - `target`: the path with its query, undecoded.
-    - `headers`: in their order; names are as the client wrote them.
-    - `body`: the bytes without the transfer encoding, and as the client encoded them; empty until all were read.
-    - `connection`: the number of the connection that it came on, counted from 1 at each start across all listeners.
-    - `tls`: whether that connection is encrypted.
-    """
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    connection: int
-    tls: bool = False
-
-    def header(self, name: str) -> str:
-        """Returns the value of the first header of that name, or an empty string. `name` must be lower case."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
-
 
 _MODELS_PATH: Final = "/v1/models"
 _BATCHES_PATH: Final = "/v1/messages/batches"
@@ -141,7 +118,7 @@ class Api:
         version = ", ".join(value for name, value in request.headers if name.lower() == "anthropic-version")
         if not known.is_version(version):
             return invalid(f'anthropic-version: "{version}" is not a valid version' if version else _NO_VERSION)
-        betas = _betas(request)
+        betas = request.betas
         if unknown := [f"`{name}`" for name in betas if not self._known.has_beta(name)]:
             return invalid(_UNKNOWN_BETAS.format(", ".join(unknown)))
         # Those who serve the API behind a prefix have names of their own for models.
@@ -296,8 +273,3 @@ def _not_found() -> Refused:
 def _cost(body: Json, used: Json) -> Cost:
     fast, priority = body.get("speed") == "fast", body.get("service_tier") != "standard_only"
     return Cost(used["input_tokens"], used["output_tokens"], fast, priority)
-
-
-def _betas(request: Received) -> list[str]:
-    told = ",".join(value for name, value in request.headers if name.lower() == "anthropic-beta")
-    return [name.strip() for name in told.split(",") if name.strip()]

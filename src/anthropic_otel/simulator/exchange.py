@@ -12,8 +12,8 @@ from typing import Final
 import h11
 
 from anthropic_otel.simulator.actions import Headers
-from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.link import Disconnected, Link, too_large
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.sizes import max_body
 from anthropic_otel.simulator.wire import Json
 

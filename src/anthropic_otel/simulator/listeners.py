@@ -15,10 +15,10 @@ from typing import Final, TypeAlias
 import h11
 
 from anthropic_otel.simulator.actions import ExchangeAction
-from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Exchange, next_event, server_side
 from anthropic_otel.simulator.link import Disconnected, Link, RejectedRequest
 from anthropic_otel.simulator.perform import perform
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.responses import Service
 from anthropic_otel.simulator.wire import error_body, to_json
 

@@ -27,10 +27,10 @@ from anthropic_otel.simulator.actions import (
     assert_never,
 )
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed
-from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.exchange import Exchange
 from anthropic_otel.simulator.link import Disconnected, Link
 from anthropic_otel.simulator.ratelimits import ClockError
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.responses import Response, Service
 from anthropic_otel.simulator.wire import Json, JsonLines, error_body, to_json
 

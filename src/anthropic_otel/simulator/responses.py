@@ -15,11 +15,11 @@ from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator import usage
 from anthropic_otel.simulator.actions import Chunks, Delivery, Encoding, Framing, Headers, Reply
 from anthropic_otel.simulator.answers import Answer, Refused, Streamed, Whole
-from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.encodings import decoded
 from anthropic_otel.simulator.exchange import Exchange, Served
 from anthropic_otel.simulator.limits import Cost
 from anthropic_otel.simulator.platforms import OF_GOOGLE, Platform, is_of_google, refusal, route_of
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.statuses import BODILESS
 from anthropic_otel.simulator.wire import Json, accepted, encoded, to_json
 

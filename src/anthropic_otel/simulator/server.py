@@ -20,7 +20,7 @@ from anthropic_otel.simulator import headers as api_headers
 from anthropic_otel.simulator.actions import ExchangeAction, Headers
 from anthropic_otel.simulator.addresses import Tls
 from anthropic_otel.simulator.answers import Answer, Refused
-from anthropic_otel.simulator.api import Api, Received
+from anthropic_otel.simulator.api import Api
 from anthropic_otel.simulator.certificates import Authority
 from anthropic_otel.simulator.endpoints import Endpoint, endpoint_for
 from anthropic_otel.simulator.exchange import Served
@@ -32,6 +32,7 @@ from anthropic_otel.simulator.listeners import HttpConnection, Listener, Serve
 from anthropic_otel.simulator.perform import redirected
 from anthropic_otel.simulator.platforms import Platform, of_the_platform, quota_exceeded, route_of
 from anthropic_otel.simulator.ratelimits import RateLimits
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.schedule import Schedule
 
 _RECORDED_BYTES: Final = 256 * 1024 * 1024

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from anthropic_otel.simulator import checks
-from anthropic_otel.simulator.api import Received
 from anthropic_otel.simulator.catalogue import fault as fault_named
 from anthropic_otel.simulator.endpoints import Endpoint
 from anthropic_otel.simulator.exchange import Served
@@ -20,6 +19,7 @@ from anthropic_otel.simulator.faults import Fault
 from anthropic_otel.simulator.known import Known
 from anthropic_otel.simulator.limits import Limits
 from anthropic_otel.simulator.ratelimits import RateLimits
+from anthropic_otel.simulator.received import Received
 from anthropic_otel.simulator.schedule import Playable, Schedule
 from anthropic_otel.simulator.server import Latency, Record, Server
 from anthropic_otel.simulator.thread import ServerThread
