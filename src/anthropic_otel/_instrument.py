@@ -110,9 +110,10 @@ class Instrumentation:
         return runtime
 
     def patch_again(self) -> None:
-        """Imports the HTTP libraries and the SDK if they are installed, and calls `patch_imported`.
+        """Imports the HTTP libraries, and the SDK with them, if they are installed. Then calls `patch_imported`.
 
-        A reloader may have imported new copies of them. Warns if no HTTP library can be imported.
+        A reloader may have imported new copies of them. If no HTTP library can be imported, warns, and does not import
+        the SDK.
         """
         _import_libraries()
         self.patch_imported()

@@ -162,11 +162,11 @@ class RunningCall:
         return _request_id_of(response) is not None and self.answer_in(response) is None
 
     def parsed(self, response: Any, reply: Any) -> None:
-        """Notes `reply`, which a middleware or the SDK has parsed from `response`, for `count_parsed`.
+        """Adds `reply`, which a middleware or the SDK has parsed from `response`, to those that `count_parsed` counts.
 
-        If `response` is of an attempt of this call that asked for a message (`answer_in`), notes that attempt and the
-        tokens of `reply` too. If `response` is of an earlier call (`is_from_before`), notes `reply` alone. Notes
-        nothing for any other `response`. Keeps only a weak reference to `reply`, but a text itself until `forget`.
+        If `response` is of an attempt of this call that asked for a message (`answer_in`), adds that attempt and the
+        tokens of `reply` too. If `response` is of an earlier call (`is_from_before`), adds `reply` alone. Adds nothing
+        for any other `response`. Keeps only a weak reference to `reply`, but a text itself until `forget`.
         """
         attempt = self.answer_in(response)
         if attempt is not None and attempt.is_message:

@@ -89,7 +89,8 @@ class Invocations:
         """Returns the invocation for a call of `client`, from the client's cache if it has one.
 
         A new one is put into the cache, which is emptied before if it has 64. `options` are the SDK's
-        `FinalRequestOptions`. `stream` is whether the method returns an event stream. The invocation has:
+        `FinalRequestOptions`. `stream` is whether the caller knows that a stream is asked for: of events, or of the
+        lines of a batch's results. The invocation has:
 
         - `operation`: the SDK's name of its method in `options`, which the SDK's own span has too. Without such a name
           it is found by HTTP method and URL. `None` if not known.
@@ -166,7 +167,7 @@ _Key = tuple[str | None, bool, str | None, bool, int | None]
 def _unnamed(options: object, fields: Mapping[str, Any], stream: bool, most: object) -> _Key:
     """Returns the key of a call whose operation the SDK's options do not name: of an older SDK, or a raw request.
 
-    `fields` are those of `options`. `stream` is whether the method returns an event stream. `most` is the `max_retries`
+    `fields` are those of `options`. `stream` is as for `Invocations.of`. `most` is the `max_retries`
     of `options` or of the client: if it is no `int`, it counts as not known.
     """
     model = model_in(fields.get("json_data")) or model_in_content(content_in(fields))

@@ -74,8 +74,8 @@ _MAX_TRACE_CONTEXT: Final = 512
 def set_headers(request: Any, names: list[bytes] | None, added: Mapping[str, str]) -> None:
     """Sets the headers `added`, whose names are ASCII. Each replaces all headers of the request with the same name.
 
-    `names` are those that `names_of` returns for `request` before this call. With `None` they are looked up if needed,
-    and the request must not have a header of `added` twice.
+    `names` are those that `names_of` returns for `request` before this call. With `None` they are looked up if needed;
+    then the request must not have a header of `added` twice.
     """
     # By the public interface it takes 260 bytecodes more. The SDK has mostly set the header of its own span before.
     listed: list[tuple[bytes, bytes, bytes]] | None = getattr(request.headers, "_list", None)

@@ -176,8 +176,8 @@ def wrap_api_request(original: Function, patch: Patch) -> Function:
 def _model_of(options: Any) -> str | None:
     """Returns the model in the SDK's request options: that of the URL, else of `extra_body`, else of the body.
 
-    The URL comes first, as in older SDKs the clients of platforms move the model of the body there, whatever
-    `extra_body` says. `None` without a model, or on a failure.
+    It is `_OTHER` for a name that is too long (`bounded`). The URL comes first, as in older SDKs the clients of
+    platforms move the model of the body there, whatever `extra_body` says. `None` without a model, or on a failure.
     """
     # Guarded in place, as it runs for every request of the SDK.
     try:
@@ -237,7 +237,7 @@ def stream_of(request: Any) -> bool | None:
 def _asks_for_stream(content: bytes) -> bool | None:
     """Returns `True` if the first or the last 256 bytes of a JSON body have `"stream": true` of the outermost object.
 
-    Else `False` for a body of 256 bytes or less, and `None` for a longer one, whose middle is not searched.
+    Else `False` for a body of 256 bytes or less, and `None` for every longer one: its middle is not searched.
     """
     if any(_is_at_top(content[: found.start()]) for found in _STREAM.finditer(content, 0, _BEGINNING)):
         return True

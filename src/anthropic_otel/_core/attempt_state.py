@@ -178,6 +178,6 @@ class AttemptState:
         """How many attempts of its call came before it.
 
         Without a call it is the retry number in the SDK's header, plus how many attempts of the send a transport has
-        sent by itself, up to this one.
+        sent by itself so far, with this one.
         """
         return 0 if self.retry is None else self.retry.number

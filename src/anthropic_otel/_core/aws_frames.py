@@ -75,7 +75,7 @@ def is_possible(total: int, header_length: int) -> bool:
 def begins(text: bytes) -> bool:
     """Returns whether `text` begins with a frame, by the checksum of the prelude.
 
-    If `text` is shorter than a prelude, returns whether it is empty or begins with a zero byte.
+    If `text` is shorter than a prelude with its checksum, returns whether it is empty or begins with a zero byte.
     """
     if len(text) < PRELUDE:
         return text.startswith(b"\0"[: len(text)])

@@ -208,8 +208,8 @@ class Call:
 
         `body` is the attempt, or the held body, that the app reads by `result`; `None` for a result in memory. Unless
         `counted`, the usage in a result in memory is counted for the attempt that completed last, if that attempt asked
-        for a message. Attempts that wait for the SDK to parse their body end as read. The call ends now if no body is
-        open: as cancelled if something interrupts it before.
+        for a message. Attempts that wait for the SDK to parse their body end as read. The call ends now if all
+        its attempts and held bodies have ended: as cancelled if something interrupts it before.
         """
         self._returned = body
         # Guarded in place, as it runs at every call.
@@ -233,8 +233,8 @@ class Call:
         It may also be called after a `method_returned` that was interrupted. `is_sent_again` is whether the SDK itself
         makes another call in place of this one. The attempt that waits for the SDK to parse its body ends: by
         `End.UNPARSED` if `error` says that a body could not be parsed (`is_of_parsing`), else by `End.READ`. If several
-        wait, all end by `End.READ`. The call ends now if no body is open: as cancelled if `error` is no `Exception`,
-        else as recovered if it `is_sent_again`, else as failed or exhausted.
+        wait, all end by `End.READ`. The call ends now if all its attempts and held bodies have ended: as cancelled if
+        `error` is no `Exception`, else as recovered if it `is_sent_again`, else as failed or exhausted.
         """
         raised = self._raised = Raised(is_failure=isinstance(error, Exception), is_sent_again=is_sent_again)
         try:

@@ -111,7 +111,10 @@ class Raised:
         self.in_backoff = False
 
     def classify(self, error: BaseException) -> None:
-        """Sets the attributes that `error`, which the method raised, tells; the two types only of an `Exception`."""
+        """Sets the attributes that are described as set by it. `error` is what the method raised.
+
+        The two types stay `None` if that is no `Exception`.
+        """
         self.asks_for_retry, self.in_backoff = asks_for_retry(error), is_of_backoff(error)
         self.answer = answer_of(error)
         if isinstance(error, Exception):
@@ -190,8 +193,8 @@ def of_returned(returned: Attempt | HeldBody | None, attempts: Attempts) -> Call
     For a held body another may decide (`_deciding_body`).
 
     With a completed body the call is recovered if an attempt had failed before (`Attempts.had_failed_before`), else
-    succeeded. With an attempt's failed body it is recovered if the SDK opens such a stream again
-    (`Invocation.reopens`), unless an event of it could not be decoded, else failed.
+    succeeded. With a failed one it is recovered if that is an attempt's, the SDK opens such a stream again
+    (`Invocation.reopens`) and it had no event that could not be decoded; else failed.
     """
     if returned is None and attempts.completed is not None:
         # As nearly every one ends.

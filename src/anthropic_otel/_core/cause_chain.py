@@ -154,7 +154,7 @@ def replaced(error: BaseException) -> Exception | None:
 
     `error` is what a send raised: a wrapper of the app's may catch what its transport raises, and raise another, by
     `from None` too. `None` if no `Exception` was being handled, or only one that the app was handling already when it
-    sent: that was caught in a function that had called the send, which is not in the traceback of `error`.
+    called the send. That one was caught by a function outside the send, which is not in the traceback of `error`.
     """
     for raised in chain(error):
         context = raised.__context__

@@ -20,8 +20,8 @@ _LONGEST_NAME_LINE: Final = len(b"\nevent: \n") + 64
 class LongEvent:
     """An event that is too long to be kept, which begins with `begun`, or is all of that.
 
-    Only its last `name`, the `types` found in its JSON and its last bytes are kept. `name` is `None` without one, and
-    one of more than 64 bytes does not count.
+    Only its `name`, the `types` found in its JSON and its last bytes are kept. `name` is that of its last `event` line,
+    without those that have a name of more than 64 bytes; `None` if that is empty, or there is no such line.
     """
 
     __slots__ = ("_before", "name", "types")

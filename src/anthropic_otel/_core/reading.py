@@ -21,9 +21,10 @@ _ERROR: Final = Dispatched.ERROR
 
 
 class BodyEnds(Protocol):
-    """Receives how a watched body ends; nothing if the app stops reading before. No method raises an error of its own.
+    """Receives how a watched body ends. No method raises an error of its own.
 
-    The app may read on after an `error` event: another method may be called after `body_erred`, or that one again.
+    If the app stops reading before the end, neither `body_exhausted` nor `body_failed` is called. `body_erred` is
+    called at each chunk that completes an `error` event, as the app may read on.
     """
 
     def body_exhausted(self) -> None:
@@ -221,7 +222,8 @@ class Reading:
     def on_decoded(self, chunk: bytes) -> bool:
         """Records bytes of the body after the HTTP library has decoded their content encoding.
 
-        Returns what `on_chunk` does. Does nothing for a body in which nothing matters, and after `conclude`.
+        Returns whether they complete an `error` event. For a body in which nothing matters, and after `conclude`, does
+        nothing and returns `False`.
         """
         if self._reader is None:
             return False

@@ -54,7 +54,7 @@ class Retry:
     """The facts of an attempt that follows another one, known when it starts.
 
     - `number`: how many attempts of its call came before it, 1 or more. Without a call it is the retry number in the
-      SDK's header, plus how many attempts of the send a transport has sent by itself, up to this one.
+      SDK's header, plus how many attempts of the send a transport has sent by itself so far, with this one.
     - `delay`: the backoff that has just ended, in nanoseconds; `None` if there was none or it is not known.
     - `reason`: the `error.type` of the failed attempt that it retries; `app_exception` if the SDK retries because a
       middleware rejected an answer or stopped an attempt; `fallback` if it retries nothing, such as a request to

@@ -191,9 +191,10 @@ class Send:
 
     @guarded(None)
     def _find_unsent(self, error: BaseException) -> None:
-        """Begins another attempt if `error` is of a request that waited for the pool in vain after one that failed.
+        """Begins another attempt if `error` is of a further request that waited for the pool in vain.
 
-        Not if code of the app has raised it, such as an authentication, for a request of its own.
+        That is, if an earlier request of this send had failed. Not if `error` is of a request that code of the app has
+        sent within this send, such as an authentication that fetches a token.
         """
         after_failure = self.attempt.timeline.failed_at is not None
         named = after_failure and type(error).__name__ == "PoolTimeout"

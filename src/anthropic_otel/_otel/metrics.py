@@ -182,9 +182,10 @@ class Metrics:
     ) -> tuple[str, str, str | None]:
         """Returns the attribute values of operation, address and model, the last two within their cardinality limits.
 
-        `_OTHER` stands for a missing operation or address, `None` for no model. `status` is that of the attempt's
-        response, `None` if it has none or is not known: the limits prefer names that got a 2xx. With a 2xx the result
-        is cached, if address and model are within the limits, as it cannot change then.
+        An address or a model beyond its limit is `_OTHER`, as is a missing operation or address. No model is `None`.
+        `status` is that of the attempt's response, `None` if it has none or is not known: the limits prefer names that
+        got a 2xx. With a 2xx the result is cached, if address and model are within the limits, as it cannot change
+        then.
         """
         facts = (operation, address, model)
         found = self._targets.get(facts)

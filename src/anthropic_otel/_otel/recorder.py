@@ -99,7 +99,7 @@ class OpenTelemetryRecorder:
     def makes_spans(self, current: Context) -> bool:
         """Returns whether no other library suppresses instrumentation in this context, so that spans may be made.
 
-        Warns the first time that it is suppressed.
+        This recorder warns the first time that it finds it suppressed.
         """
         if not context.suppressed(current):
             return True
