@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from opentelemetry import context as otel_context
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 
 PREFIX: Final = "ours, "
 ALL: Final = "all of these"
@@ -94,17 +93,6 @@ def _labels_anew() -> None:
     _set(ours, "MAX_SETS", 0)
 
 
-def _contexts_by_opentelemetry() -> None:
-    from anthropic_otel._otel import context
-
-    def with_span(span: Any, parent: Any, suppression: Any = None) -> Any:
-        made = trace.set_span_in_context(span, parent)
-        return made if suppression is None else otel_context.set_value(context._SUPPRESS_HTTP, suppression, made)
-
-    _replace(context.with_span, with_span)
-    _replace(context.span_in, trace.get_current_span)
-
-
 def _models_noted_for_every_request() -> None:
     from anthropic_otel._adapters.current import RunningCall
 
@@ -138,7 +126,6 @@ VERSIONS: Final[dict[str, Callable[[], None]]] = {
     "trace context set by httpx's public interface": _trace_context_by_the_public_interface,
     "failures caught by the decorator": _guards_by_the_decorator,
     "the labels of a target made each time": _labels_anew,
-    "contexts made and read by OpenTelemetry's functions": _contexts_by_opentelemetry,
     "the model of each request compared": _models_noted_for_every_request,
     "attempts counted by an OpenTelemetry counter": _attempts_counted_by_a_counter,
     ALL: _all,

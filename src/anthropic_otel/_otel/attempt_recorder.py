@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 from anthropic_otel._core.attempt import Attempt
@@ -80,7 +81,7 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         else:
             self.parent = outer = self._around(attempt)
             makes_spans, tracer = self._recorder.makes_spans(outer), self._recorder.tracer
-            self._counts_tokens = self._counts_tokens and not spans.foreign_call_span(context.span_in(outer))
+            self._counts_tokens = self._counts_tokens and not spans.foreign_call_span(trace.get_current_span(outer))
         if not makes_spans:
             return
         span = call.dropped_span if call is not None else None
@@ -109,7 +110,7 @@ class OtelAttemptRecorder(InTrace, AttemptRecorder):
         one with that span.
         """
         current = otel_context.get_current()
-        if attempt.request.trace_context and not context.span_in(current).get_span_context().is_valid:
+        if attempt.request.trace_context and not trace.get_current_span(current).get_span_context().is_valid:
             span = context.span_from(attempt.request.trace_context)
             return context.with_span(span, current) if span is not None else current
         return current

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, Tracer
 
@@ -84,7 +85,7 @@ class OtelCallRecorder(InTrace, CallRecorder):
         # Nothing is suppressed in an empty context, and no span is in it.
         if parent:
             self.makes_spans = recorder.makes_spans(parent)
-            foreign = spans.foreign_call_span(context.span_in(parent))
+            foreign = spans.foreign_call_span(trace.get_current_span(parent))
             self.counts_tokens = self.counts_tokens and not foreign
         if self.makes_spans and not (self.invocation.sdk_makes_span or foreign):
             self._start_span(parent)
@@ -117,7 +118,7 @@ class OtelCallRecorder(InTrace, CallRecorder):
             # Sent while the app reads the body, by a middleware of the SDK: nothing of the call is current any more.
             return self.context()
         current = otel_context.get_current()
-        found = context.span_in(current)
+        found = trace.get_current_span(current)
         ids = found.get_span_context()
         # A middleware may send in a thread of its own, where nothing of the call is current.
         elsewhere = current is not self._attached and not ids.is_valid
@@ -125,7 +126,7 @@ class OtelCallRecorder(InTrace, CallRecorder):
             self._looked = not elsewhere
             if elsewhere:
                 current = self.context()
-                found = context.span_in(current)
+                found = trace.get_current_span(current)
                 ids = found.get_span_context()
             self._find_span(current, found, ids)
             if elsewhere and self.span is None and self.invocation.propagate_context:
@@ -164,7 +165,7 @@ class OtelCallRecorder(InTrace, CallRecorder):
         call attached, the SDK's sampler has dropped its span, and `makes_spans` becomes `False`.
         """
         invocation = self.invocation
-        if not invocation.sdk_makes_span or ids != context.span_in(self.parent).get_span_context():
+        if not invocation.sdk_makes_span or ids != trace.get_current_span(self.parent).get_span_context():
             self.span, self.span_context = found, ids
             self.counts_tokens = self.counts_tokens and not spans.foreign_call_span(found)
             if invocation.sdk_makes_span and self._recorder.settings.tracer_provider is not None:
