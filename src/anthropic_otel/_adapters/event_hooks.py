@@ -127,9 +127,10 @@ class HookedSend(Send):
         return True
 
     def _end_at_redirect(self, headers: RawHeaders, at: int) -> None:
-        """Ends the send and its attempt as read, after a redirect that was not followed.
+        """Ends the attempt by `End.READ`, and the send, after a redirect that was not followed.
 
-        `headers` are those of the redirect, and `at` is when it came, in nanoseconds of the attempt's clock.
+        So the attempt has failed with the redirect's status. `headers` are those of the redirect, and `at` is when it
+        came, in nanoseconds of the attempt's clock.
         """
         self.attempt.recorder.send_finished(headers)
         self.attempt.end(End.READ, at)

@@ -288,7 +288,7 @@ def model_of(request: Any) -> str | None:
     """Returns the model that a request without a call asks for, `None` if not known.
 
     It is the one that was noted when the SDK built the request, else that in a path of Bedrock's or Vertex's, else that
-    in the first 256 bytes of a body in memory.
+    in the first 256 bytes of a body in memory. `_OTHER` for a name of more than 128 characters, unless it is in a body.
     """
     model = noted_model_of(request)
     if model is not None:

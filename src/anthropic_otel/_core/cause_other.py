@@ -16,11 +16,11 @@ from anthropic_otel._core.semconv import NetworkCause
 
 
 def of_other(error: BaseException, failure: Failure) -> NetworkCause | None:
-    """Returns the cause of an exception of the libraries in `_TYPES` or of uvloop, `None` for any other exception.
+    """Returns the cause of an exception that `_TYPES` or a rule below names; `None` for any other exception.
 
-    The libraries are those that fetch credentials (requests, urllib3, botocore, google-auth, those of Azure, and the
-    SDK's own), the standard library, those that decode a body, and those below httpcore. Not to be asked for an
-    exception with an errno that `of_errno` knows.
+    The libraries in `_TYPES` are those that fetch credentials (requests, urllib3, botocore, google-auth, those of
+    Azure, and the SDK's own), the standard library, those that decode a body, and those below httpcore. Not to be asked
+    for an exception with an errno that `of_errno` knows.
 
     By its class (`_TYPES`), but some of the standard library's `RuntimeError`s and `ValueError`s by their message. A
     `TimeoutError` of Python has the cause of `timed_out`, but is `READ_TIMEOUT` if `failure.network_phase` is `None`.

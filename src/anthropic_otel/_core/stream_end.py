@@ -91,8 +91,8 @@ class StreamEnd:
       end event, or an earlier event of its chunk, was too long to be decoded here; mostly also if no later chunk
       dispatched an event. Says nothing without `complete`. Not compared, as it depends on how the chunks were cut.
     - `read_to_end`: whether the body was read to its end. Set by the reader's `finish`.
-    - `is_event_stream`: whether the body is one by its first bytes, whatever its content type; `None` if not known, as
-      for an empty body. Set by the reader's `finish`.
+    - `is_event_stream`: whether the body is one by its first bytes or by an event that came later, whatever its content
+      type; `None` if not known, as for an empty body. Set by the reader's `finish`.
     - `first_usage`: the usage in the first `message_start` that was short enough to be kept (`MAX_KEPT`), which is a
       first count; `None` without one. It is parsed when the event comes: an open stream would keep its text.
     - `deltas`: the JSON of the last `MAX_DELTAS` `message_delta` events that were short enough to be kept. The last has

@@ -148,5 +148,8 @@ class StreamReader(Generic[Long]):
         return None
 
     def _is_event_stream(self) -> bool | None:
-        """Returns whether the body is an event stream by its first bytes, `None` if not known, as for an empty body."""
+        """Returns whether the body is an event stream, by its first bytes or by an event that came later.
+
+        `None` if not known, as for an empty body.
+        """
         raise NotImplementedError

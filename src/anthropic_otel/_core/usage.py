@@ -178,10 +178,10 @@ _WRITTEN_BY_TTL: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_token
 
 
 def _counts(fields: Mapping[str, Any]) -> _Counts:
-    """Returns the counts in the fields of the API's `usage` object, in the order of `_NAMES`.
+    """Returns a list of the counts in the fields of the API's `usage` object, in the order of `_NAMES`.
 
-    A missing or invalid one is `None`. If `cache_creation_input_tokens` is missing, the sum of the valid parts in
-    `cache_creation` takes its place.
+    A missing or invalid one is `None`. If `cache_creation_input_tokens` is missing or `None`, but not if it is invalid,
+    the sum of the valid parts in `cache_creation` takes its place.
     """
     get = fields.get
     written = get(_WRITTEN)

@@ -56,9 +56,9 @@ class OpenTelemetryRecorder:
     def _has_receiver(self, sdk_tracer_provider: object) -> bool:
         """Returns whether a provider, or with `settings.logs` a log handler, receives what is recorded.
 
-        Sets `_has_provider` if a provider is set that every call uses. If none is, warns once, unless
-        `sdk_tracer_provider` is followed. To be asked at each call until `_has_provider` is set, as an app may set a
-        provider later. `False` on a failure.
+        `True` at once if `sdk_tracer_provider` is followed. Else sets `_has_provider` if a provider is set that every
+        call uses, and if none is, warns once. To be asked at each call until `_has_provider` is set, as an app may set
+        a provider later. `False` on a failure.
         """
         if self.follows(sdk_tracer_provider):
             return True
