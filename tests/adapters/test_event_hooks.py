@@ -235,18 +235,19 @@ def test_each_send_of_a_transport_that_retries_is_an_attempt(
     identities.check_every_attempt_ended_once(recorded, 0)
 
 
+def _message(http: Any, sim: Simulator, **options: Any) -> Any:
+    """A request for a message, as an app without the SDK builds it."""
+    headers = {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
+    return http.build_request("POST", f"{sim.base_url}/v1/messages", json=request_of(), headers=headers, **options)
+
+
 @_of(STACKS)
 def test_a_request_that_the_app_sends_twice_is_two_attempts(
     stack: Stack, sim: Simulator, driver: Driver, recorded: Telemetry
 ) -> None:
     """What the first attempt has left on a request is not taken for the second."""
     http = http_client(stack, event_hooks=recorded.event_hooks())
-    request = http.build_request(
-        "POST",
-        f"{sim.base_url}/v1/messages",
-        json=request_of(),
-        headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
-    )
+    request = _message(http, sim)
     for _ in range(2):
         driver(http.send(request))
     driver.close(http)
@@ -339,13 +340,7 @@ def test_a_request_is_sent_again_by_its_client_that_was_instrumented_meanwhile(
             seen.append(name)
 
     http = http_client(stack, event_hooks=recorded.event_hooks())
-    request = http.build_request(
-        "POST",
-        f"{sim.base_url}/v1/messages",
-        json=request_of(),
-        headers={"x-api-key": API_KEY, "anthropic-version": "2023-06-01"},
-        extensions={"trace": trace} if own else {},
-    )
+    request = _message(http, sim, extensions={"trace": trace} if own else {})
     driver(http.send(request))
     recorded.instrument_http_client(http)
     driver(http.send(request))
